@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz driver for the JSON wrapper: what was parsed and printed must parse
+ * again, and print the same; equal trees must compare equal.
+ *
+ * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
+ * reads the files named on the command line: for AFL++, and to run a corpus.
+ */
+#include <cliquet/json.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+check(bool ok, const char *what)
+{
+	if (!ok) {
+		fprintf(stderr, "fuzz_json: %s\n", what);
+		abort();
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct clq_arena *arena = clq_arena_new();
+	struct clq_str why = { NULL, 0 }, first, second;
+	struct clq_str text = { (const char *)data, len };
+	cJSON *tree, *again;
+	int64_t v;
+
+	if (clq_json_parse(arena, text, &tree, &why) != CLQ_OK) {
+		check(why.len > 0, "refused without a reason");
+		clq_arena_free(&arena);
+		return 0;
+	}
+	first = clq_json_text(arena, tree);
+	check(clq_json_parse(arena, first, &again, &why) == CLQ_OK,
+	    "refused its own output");
+	second = clq_json_text(arena, again);
+	check(clq_str_eq(first, second), "the second print differs");
+	check(clq_json_equal(tree, again), "the second tree differs");
+	check(clq_json_equal(tree, clq_json_dup(arena, tree)),
+	    "the copy differs");
+	if (cJSON_IsObject(tree)) {
+		text = clq_json_stored(arena, tree);
+		check(clq_json_parse(arena, text, &again, &why) == CLQ_OK,
+		    "refused the stored form");
+	}
+	if (clq_json_int(tree, &v)) {
+		again = clq_json_own(arena, clq_json_new_int(v));
+		check(clq_json_equal(tree, again), "the integer differs");
+	}
+	clq_arena_free(&arena);
+	return 0;
+}
+
+#ifndef CLQ_LIBFUZZER
+enum { INPUT_MAX = 16 << 20 };
+
+int
+main(int argc, char **argv)
+{
+	uint8_t *data = malloc(INPUT_MAX);
+	size_t len;
+	FILE *f;
+	int i;
+
+	check(data != NULL, "out of memory");
+	for (i = 1; i < argc; i++) {
+		f = fopen(argv[i], "rb");
+		if (f == NULL) {
+			perror(argv[i]);
+			free(data);
+			return 1;
+		}
+		len = fread(data, 1, INPUT_MAX, f);
+		fclose(f);
+		LLVMFuzzerTestOneInput(data, len);
+	}
+	free(data);
+	return 0;
+}
+#endif
