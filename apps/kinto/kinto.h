@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the Kinto application share. */
+#ifndef KINTO_H
+#define KINTO_H
+
+#include <cliquet/cliquet.h>
+
+/* The inheritance table of section 06-3.1, for all four kinds. */
+clq_inherit_f kinto_inherit;
+
+extern const struct clq_resource kinto_bucket;
+extern const struct clq_resource kinto_group;
+extern const struct clq_resource kinto_collection;
+extern const struct clq_resource kinto_record;
+
+/*
+ * Erase all that lives below an object which has just been deleted: objects,
+ * tombstones, timestamps and ACEs (section 08-3). uri: of the object.
+ */
+enum clq_status kinto_erase_below(struct clq_request *req,
+    struct clq_str uri) CLQ_MUST_CHECK;
+
+/*
+ * Refuse an attribute of a draft with a validation error. The error's name is
+ * the bare attribute for PATCH, else "data.<attribute>" (section 08-2).
+ */
+enum clq_status kinto_refuse(struct clq_request *req,
+    const struct clq_draft *draft, const char *attribute, const char *fmt, ...)
+    CLQ_PRINTF(4, 5);
+
+/* How an offending value is written in a message: strings bare. */
+struct clq_str kinto_shown(struct clq_arena *arena, const cJSON *value);
+
+/* Refuse attribute unless it is absent or a JSON object, as JSON schemas are
+ * (section 08-2). */
+enum clq_status kinto_check_object(struct clq_request *req,
+    const struct clq_draft *draft, const char *attribute) CLQ_MUST_CHECK;
+
+#endif

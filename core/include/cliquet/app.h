@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an application is made of: resources, services, hooks (section 11).
+ *
+ * An application (or a plugin named in `includes`) is a .so whose descriptor
+ * has an `app` table. Its setup function runs once in the master, before the
+ * workers are forked, and declares things on the server; everything declared
+ * must stay valid (static data). Views and hooks run in a worker, one request
+ * at a time, and use the request's arena.
+ */
+#ifndef CLQ_APP_H
+#define CLQ_APP_H
+
+#include <cliquet/abi.h>
+#include <cliquet/json.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the request, as views and hooks see it --------------------------- */
+
+CLQ_API struct clq_arena *clq_request_arena(struct clq_request *req);
+CLQ_API struct clq_server *clq_request_server(struct clq_request *req);
+CLQ_API enum clq_method clq_request_method(const struct clq_request *req);
+
+/* Decoded path, version prefix included: "/v1/buckets/a". */
+CLQ_API struct clq_str clq_request_path(const struct clq_request *req);
+
+/* Route variable, percent-decoded; absent if the route has none such. */
+CLQ_API struct clq_str clq_request_var(const struct clq_request *req,
+    const char *name);
+
+/* First header of that name, any case; absent if there is none. */
+CLQ_API struct clq_str clq_request_header(const struct clq_request *req,
+    const char *name);
+
+/* First query parameter of that name, decoded; absent if there is none. */
+CLQ_API struct clq_str clq_request_param(const struct clq_request *req,
+    const char *name);
+
+CLQ_API struct clq_str clq_request_body(const struct clq_request *req);
+
+/* Replace the body, borrowed; before clq_forward(). */
+CLQ_API void clq_request_set_body(struct clq_request *req,
+    struct clq_str body);
+
+/* The body as JSON (an empty body is `{}`); on bad JSON clq_fail()ed. */
+CLQ_API enum clq_status clq_request_json(struct clq_request *req,
+    cJSON **out) CLQ_MUST_CHECK;
+
+/*
+ * Prefixed user id ("basicauth:9917..."); absent if anonymous. The first call
+ * authenticates (and may ask the cache); a failing cache makes the caller
+ * anonymous only if the policy needs no cache.
+ */
+CLQ_API struct clq_str clq_request_user(struct clq_request *req);
+
+/* "system.Everyone", and for a user also "system.Authenticated" and the
+ * user id; without groups, which only a lookup knows. */
+CLQ_API struct clq_strs clq_request_principals(struct clq_request *req);
+
+/* True if one of those, or of the groups known so far, is in the setting
+ * `<key>`, a list of principals (section 06-4). */
+CLQ_API bool clq_request_allowed(struct clq_request *req, const char *key);
+
+/* ---- the response ----------------------------------------------------- */
+
+/* Set or replace a header; name and value are copied. */
+CLQ_API void clq_set_header(struct clq_request *req, const char *name,
+    struct clq_str value);
+
+/* Answer with a JSON text (borrowed until the arena is reset). */
+CLQ_API enum clq_status clq_reply(struct clq_request *req, int status,
+    struct clq_str json);
+CLQ_API enum clq_status clq_reply_json(struct clq_request *req, int status,
+    const cJSON *tree);
+
+/* Answer with any media type. */
+CLQ_API enum clq_status clq_reply_raw(struct clq_request *req, int status,
+    const char *content_type, struct clq_str body);
+
+/* 307 to an absolute URL, or to a path of this server. Returns CLQ_DONE. */
+CLQ_API enum clq_status clq_redirect(struct clq_request *req,
+    struct clq_str target);
+
+/*
+ * Answer with an error: the first failure wins, later ones are its echo.
+ *
+ * errno_   a number of section 02-2; gives the HTTP status
+ * fmt      message, or NULL for the registry's default text
+ * Returns CLQ_INVALID for 400s and CLQ_FAILED otherwise, for `return`.
+ */
+CLQ_API enum clq_status clq_fail(struct clq_request *req, int errno_,
+    const char *fmt, ...) CLQ_PRINTF(3, 4);
+
+/*
+ * Add a validation error (section 02-4) and go on collecting; they are reported
+ * together as 400 errno 107. location: "body", "querystring", "header",
+ * "path". name: absent slice for JSON null. Returns CLQ_INVALID.
+ */
+CLQ_API enum clq_status clq_invalid(struct clq_request *req,
+    const char *location, struct clq_str name, const char *fmt, ...)
+    CLQ_PRINTF(4, 5);
+
+/* Attach `details` to the error set by clq_fail(). */
+CLQ_API void clq_fail_details(struct clq_request *req, const cJSON *details);
+
+/* Set the Alert header (section 07-6): e.g. "soft-eol". url may be NULL. */
+CLQ_API void clq_alert(struct clq_request *req, const char *code,
+    const char *message, const char *url);
+
+/* ---- services: endpoints of one's own --------------------------------- */
+
+typedef enum clq_status clq_view_f(struct clq_request *req, void *ctx);
+
+struct clq_verb {
+	enum clq_method	 method;
+	clq_view_f	*view;
+	enum clq_tx_mode tx;		/* CLQ_TX_WRITE to store something */
+};
+
+enum {
+	CLQ_SERVICE_PRIVATE = 1,	/* 401 unless authenticated */
+	CLQ_SERVICE_ANY_METHOD = 2,	/* verbs[0] answers all but OPTIONS */
+	CLQ_SERVICE_NO_TX = 4		/* the view opens no transaction */
+};
+
+/*
+ * path: below the version prefix; "/score/{game}". A variable is one segment;
+ * "{rest*}" at the end takes everything. HEAD is served by GET if not given.
+ * Where two paths match, the one with more literal segments wins.
+ */
+struct clq_service {
+	uint32_t		 size;
+	const char		*name;		/* "score", for metrics, OpenAPI */
+	const char		*path;
+	const struct clq_verb	*verbs;
+	size_t			 nverbs;
+	unsigned		 flags;
+	void			*ctx;		/* given to the views */
+	const char		*description;	/* for OpenAPI, may be NULL */
+};
+
+CLQ_API enum clq_status clq_add_service(struct clq_server *srv,
+    const struct clq_service *service) CLQ_MUST_CHECK;
+
+/*
+ * Serve this request again as if it had been sent to another path (decoded,
+ * below the prefix); the answer becomes this request's. For aliases.
+ */
+CLQ_API enum clq_status clq_forward(struct clq_request *req,
+    struct clq_str path);
+
+/* ---- resources -------------------------------------------------------- */
+
+enum clq_field_type {
+	CLQ_FIELD_ANY,
+	CLQ_FIELD_STRING,
+	CLQ_FIELD_INT,
+	CLQ_FIELD_NUMBER,
+	CLQ_FIELD_BOOL,
+	CLQ_FIELD_OBJECT,
+	CLQ_FIELD_LIST,		/* of anything */
+	CLQ_FIELD_STRINGS,	/* list of non-empty strings */
+	CLQ_FIELD_TIMESTAMP,	/* integer, ms */
+	CLQ_FIELD_URL		/* http(s), 1 to 2048 characters, trimmed */
+};
+
+enum {
+	CLQ_REQUIRED = 1,
+	CLQ_FIELD_READONLY = 2,	/* PATCH may not change it: "Cannot modify x" */
+	CLQ_FIELD_UNIQUE = 4,	/* per list: 200 on POST, 409 on PUT, PATCH */
+	CLQ_FIELD_AUTO_NOW = 8	/* TIMESTAMP: now if missing */
+};
+
+struct clq_field {
+	const char		*name;
+	enum clq_field_type	 type;
+	unsigned		 flags;
+	const char		*def;	/* JSON text used when missing; or NULL */
+	int64_t			 min;	/* INT, NUMBER: value; STRING: characters */
+	int64_t			 max;	/* 0 and min 0: no bounds */
+};
+
+/* Who makes ids and which are accepted (section 03-3). */
+struct clq_id_kind {
+	struct clq_str	(*make)(struct clq_arena *arena);	/* NULL: the
+						client must send data.id */
+	bool		(*valid)(struct clq_str id);
+};
+CLQ_API extern const struct clq_id_kind clq_id_uuid4;	/* strict UUID4 */
+CLQ_API extern const struct clq_id_kind clq_id_relaxed;	/* UUID4 made, names
+							   accepted */
+CLQ_API extern const struct clq_id_kind clq_id_name;	/* 8 characters made */
+
+enum clq_access_kind {
+	CLQ_ACCESS_READ,	/* GET, HEAD an object; POST of an existing id */
+	CLQ_ACCESS_WRITE,	/* PUT, PATCH, DELETE an existing object */
+	CLQ_ACCESS_CREATE,	/* POST, PUT a missing object */
+	CLQ_ACCESS_LIST,	/* GET, HEAD plural */
+	CLQ_ACCESS_DELETE_LIST	/* DELETE plural */
+};
+
+/*
+ * What a request wants to do, as URIs without the version prefix. object is
+ * absent for CREATE, LIST and DELETE_LIST.
+ */
+struct clq_access {
+	enum clq_access_kind		 kind;
+	const struct clq_resource	*resource;
+	struct clq_str			 object;	/* "/buckets/b/groups/g" */
+	struct clq_str			 parent;	/* "/buckets/b"; or "" */
+	struct clq_str			 plural;	/* "/buckets/b/groups" */
+};
+
+/*
+ * The ACEs any of which grants an access: fill out[0..cap) with object and
+ * permission (texts in the arena or static), return how many. Pure: no I/O.
+ */
+enum { CLQ_MAX_BOUNDS = 16 };
+typedef size_t clq_inherit_f(struct clq_arena *arena,
+    const struct clq_access *access, struct clq_bound *out, size_t cap);
+
+enum clq_action {
+	CLQ_ACTION_CREATE,
+	CLQ_ACTION_UPDATE,
+	CLQ_ACTION_DELETE,
+	CLQ_ACTION_READ,
+	CLQ_ACTION__COUNT
+};
+
+/* A document on its way into storage. */
+struct clq_draft {
+	const struct clq_resource	*resource;
+	enum clq_action			 action;	/* CREATE or UPDATE */
+	bool				 patch;		/* by PATCH */
+	struct clq_str			 id;
+	cJSON				*data;		/* change it freely; without id,
+							   last_modified */
+	const struct clq_object		*old;		/* NULL on create */
+	const struct clq_object		*parent;	/* if resource->parent */
+	clq_msec			 parent_modified;
+};
+
+/*
+ * Called after schema validation and before storing: may change draft->data,
+ * or refuse with clq_invalid()/clq_fail().
+ */
+typedef enum clq_status clq_process_f(struct clq_request *req,
+    struct clq_draft *draft);
+
+/* One stored change, as hooks and subscribers see it. */
+struct clq_change {
+	const struct clq_resource	*resource;
+	enum clq_action			 action;
+	struct clq_coll			 coll;
+	struct clq_str			 uri;		/* of the object */
+	const struct clq_object		*old;		/* NULL on create */
+	const struct clq_object		*new_;		/* tombstone on delete; its
+					last_modified may still be queued (storage.h) */
+};
+
+/* Right after each change, inside the transaction: cascades, group members. A
+ * failure undoes the request. */
+typedef enum clq_status clq_stored_f(struct clq_request *req,
+    const struct clq_change *change);
+
+enum {
+	CLQ_RESOURCE_STRICT = 1,	/* drop unknown attributes, refuse unknown
+					   filter, sort and _fields names */
+	CLQ_RESOURCE_USER = 2,		/* isolated by user: parent id = user id, no
+					   permissions (section 03-11) */
+	CLQ_RESOURCE_LAZY_PATCH = 4	/* PATCH without effect keeps timestamp */
+};
+
+/*
+ * plural_path  "/mushrooms" or "/buckets/{bucket_id}/collections"; the object
+ *              endpoint is plural_path + "/{id}". The parent id in storage is
+ *              the plural URI without its last segment (or the user id).
+ * parent       name of the resource whose object must exist first (404 errno
+ *              111, also before authentication on writes: section 01-2), or NULL;
+ *              it must have been added before
+ */
+struct clq_resource {
+	uint32_t			 size;
+	const char			*name;
+	const char			*plural_path;
+	const char			*parent;
+	unsigned			 plural_methods; /* CLQ_BIT()s; 0: all */
+	unsigned			 object_methods; /* 0: all; ~0u: no endpoint */
+	unsigned			 flags;
+	const char *const		*permissions;	/* NULL-terminated; NULL: read,
+							   write */
+	const struct clq_field		*fields;
+	size_t				 nfields;
+	const struct clq_id_kind	*ids;		/* NULL: clq_id_uuid4 */
+	clq_inherit_f			*inherit;	/* NULL: section 11-3's default */
+	clq_process_f			*process;	/* hooks, may be NULL */
+	clq_stored_f			*stored;
+	/* Seconds of Cache-Control for an anonymous GET; -1: no rule, 0: expired.
+	 * parent: the parent object if resource->parent. NULL: the setting
+	 * <name>_cache_expires_seconds. */
+	int64_t				(*cache_seconds)(struct clq_request *req,
+					    const struct clq_object *parent);
+	const char			*description;
+};
+
+CLQ_API enum clq_status clq_add_resource(struct clq_server *srv,
+    const struct clq_resource *resource) CLQ_MUST_CHECK;
+
+CLQ_API const struct clq_resource *clq_find_resource(struct clq_server *srv,
+    const char *name);
+
+/*
+ * Create the object if it is missing, on behalf of the caller, who gets the
+ * write ACE; fires the create event. Any authorization is the view's business.
+ * parent: parent id; id must be valid for the resource (else clq_invalid()).
+ * Needs CLQ_TX_WRITE: see clq_tx_write().
+ */
+CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
+    const char *resource, struct clq_str parent, struct clq_str id,
+    const cJSON *data, bool *created) CLQ_MUST_CHECK;
+
+/* ---- backends, inside the request's transaction ----------------------- */
+
+/*
+ * Turn a reading transaction into a writing one. What was looked up before may
+ * have changed: look again. CLQ_OK at once if it is one already.
+ */
+CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
+
+/* The tables and instances the ini chose; NULL if none is configured. */
+CLQ_API const struct clq_storage_ops *clq_storage(struct clq_request *req,
+    void **self);
+CLQ_API const struct clq_permission_ops *clq_permission(
+    struct clq_request *req, void **self);
+
+/* The cache, prefix applied. ttl in milliseconds. See cache.h. */
+CLQ_API enum clq_status clq_cache_get(struct clq_request *req,
+    struct clq_str key, struct clq_str *value) CLQ_MUST_CHECK;
+CLQ_API enum clq_status clq_cache_set(struct clq_request *req,
+    struct clq_str key, struct clq_str value, clq_msec ttl);
+CLQ_API enum clq_status clq_cache_take(struct clq_request *req,
+    struct clq_str key, struct clq_str *value) CLQ_MUST_CHECK;
+
+/* Empty storage, permission and cache (section 07-3, __flush__). */
+CLQ_API enum clq_status clq_flush_all(struct clq_request *req) CLQ_MUST_CHECK;
+
+/* ---- events (section 07-11) ------------------------------------------- */
+
+struct clq_event {
+	const struct clq_resource	*resource;
+	enum clq_action			 action;
+	struct clq_coll			 coll;
+	struct clq_str			 uri;		/* request path, no prefix */
+	struct clq_str			 user;		/* absent: anonymous */
+	clq_msec			 timestamp;
+	const struct clq_change		*changes;	/* create, update, delete */
+	size_t				 nchanges;
+	const struct clq_object		*reads;		/* read */
+	size_t				 nreads;
+};
+
+enum clq_phase {
+	CLQ_IN_TRANSACTION,	/* a failure undoes the request */
+	CLQ_AFTER_COMMIT	/* failures are only logged */
+};
+
+typedef enum clq_status clq_subscriber_f(struct clq_request *req,
+    const struct clq_event *event, void *ctx);
+
+/* actions: CLQ_BIT(CLQ_ACTION_...)s. resources: NULL-terminated, NULL: all. */
+CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
+    enum clq_phase phase, unsigned actions, const char *const *resources,
+    clq_subscriber_f *fn, void *ctx);
+
+/* ---- start-up --------------------------------------------------------- */
+
+/* The settings, to read; and to declare one's own in setup. */
+CLQ_API struct clq_settings *clq_server_settings(struct clq_server *srv);
+
+/* Announce a capability in hello; extra: more keys as JSON text, or NULL. A
+ * second one of the same id is refused. */
+CLQ_API enum clq_status clq_add_capability(struct clq_server *srv,
+    const char *id, const char *description, const char *url,
+    const char *extra) CLQ_MUST_CHECK;
+
+/* Add an entry to the heartbeat. CLQ_OK is true, anything else false. */
+typedef enum clq_status clq_heartbeat_f(struct clq_request *req, void *ctx,
+    clq_msec timeout);
+CLQ_API enum clq_status clq_add_heartbeat(struct clq_server *srv,
+    const char *name, clq_heartbeat_f *fn, void *ctx) CLQ_MUST_CHECK;
+
+/* Show a setting in hello's `settings`. */
+CLQ_API void clq_add_public_setting(struct clq_server *srv, const char *key);
+
+/* Called when hello builds `user`: add members to it. */
+typedef void clq_user_info_f(struct clq_request *req, cJSON *user);
+CLQ_API void clq_add_user_info(struct clq_server *srv, clq_user_info_f *fn);
+
+struct clq_app_ops {
+	uint32_t	size;
+	/* In the master, once per load of the configuration. CLQ_INVALID after
+	 * clq_settings_error() stops the start. */
+	enum clq_status	(*setup)(struct clq_server *srv);	/* required */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

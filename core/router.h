@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a decoded path to a route: services and the two endpoints of each
+ * resource (section 01-1). Built in the master; looked up without allocation.
+ */
+#ifndef CLQ_ROUTER_H
+#define CLQ_ROUTER_H
+
+#include "request.h"
+
+enum clq_route_kind {
+	CLQ_ROUTE_SERVICE,
+	CLQ_ROUTE_PLURAL,
+	CLQ_ROUTE_OBJECT
+};
+
+struct clq_route {
+	enum clq_route_kind		 kind;
+	const char			*name;		/* "record-object", "hello" */
+	const char			*pattern;	/* "/buckets/{bucket_id}" */
+	unsigned			 methods;	/* CLQ_BIT()s, OPTIONS and HEAD
+							   included */
+	struct clq_verb			 verbs[CLQ_METHOD__COUNT]; /* by method;
+							   view NULL: none */
+	enum clq_method			 order[CLQ_METHOD__COUNT]; /* for Allow */
+	size_t				 norder;
+	unsigned			 flags;		/* CLQ_SERVICE_... */
+	void				*ctx;		/* for the views */
+	const struct clq_resource	*resource;	/* plural and object routes */
+};
+
+/* In the master. CLQ_INVALID (logged) if the pattern exists already. */
+enum clq_status clq_router_add(struct clq_server *srv,
+    const struct clq_route *route) CLQ_MUST_CHECK;
+
+/*
+ * Match a decoded path below the prefix, filling req->vars. NULL: none. Empty
+ * segments never match a variable.
+ */
+const struct clq_route *clq_router_match(struct clq_request *req,
+    struct clq_str path);
+
+#endif

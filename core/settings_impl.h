@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store behind struct clq_settings, shared by the settings*.c files only.
+ *
+ * Entries are kept in the order in which they came (file, then defaults), and
+ * found through a hash table. Everything lives in the arena of the store.
+ */
+#ifndef CLQ_SETTINGS_IMPL_H
+#define CLQ_SETTINGS_IMPL_H
+
+#include "settings_load.h"
+
+enum clq_origin {
+	CLQ_ORIGIN_DEFAULT,
+	CLQ_ORIGIN_FILE,
+	CLQ_ORIGIN_ENV
+};
+
+/* One known setting and its value. */
+struct clq_entry {
+	const char			*key;	/* without prefix */
+	struct clq_str			 value;	/* NUL-terminated; p NULL: null */
+	struct clq_strs			 words;	/* of the value */
+	enum clq_origin			 origin;
+	const char			*where;	/* "kinto.ini:12"; for messages */
+	const char			*spelled; /* in the file, prefix included */
+	struct clq_str			 raw;	/* in the file, before decoding */
+	const struct clq_setting	*row;	/* NULL: nobody declared it */
+};
+
+enum { CLQ_SETTINGS_MAGIC = 0x5e771465 };
+
+struct clq_settings {
+	unsigned			  magic;
+	struct clq_arena		 *arena;
+	const char			 *path;		/* as given, or NULL */
+	bool				  wrong;
+	struct clq_entry		**entries;
+	size_t				  n;
+	size_t				  cap;		/* of entries */
+	uint32_t			 *slots;	/* index + 1; 0: free */
+	size_t				  nslots;	/* a power of two */
+	const struct clq_setting	**rows;		/* exact keys first come */
+	size_t				  nrows;
+	size_t				  rows_cap;
+};
+
+struct clq_settings *clq_settings_new(const char *path);
+
+struct clq_entry *clq_settings_find(const struct clq_settings *s,
+    const char *key);
+
+/* The entry of key, made if missing (as an unset default). */
+struct clq_entry *clq_settings_entry(struct clq_settings *s,
+    struct clq_str key);
+
+/* Set the value of e from a text as in an ini: JSON quotes removed, `null`
+ * makes it unset, words split. where is copied. */
+void clq_settings_assign(struct clq_settings *s, struct clq_entry *e,
+    struct clq_str raw, enum clq_origin origin, const char *where);
+
+/* Check the value of e against its row; problems are said. */
+void clq_settings_check(struct clq_settings *s, struct clq_entry *e);
+
+/* "where: message", and the configuration is not usable. */
+void clq_settings_wrong(struct clq_settings *s, const char *where,
+    const char *fmt, ...) CLQ_PRINTF(3, 4);
+
+/* The row of a key: the exact one, else the family; or NULL. */
+const struct clq_setting *clq_settings_row(const struct clq_settings *s,
+    const char *key);
+
+/* True if key is a member of the family (a pattern with one '*'). */
+bool clq_settings_in_family(const char *family, const char *key);
+
+/* key without "cliquet." or "kinto.". */
+struct clq_str clq_settings_unprefixed(struct clq_str key);
+
+/* The texts that the store takes for true and false. */
+bool clq_settings_parse_bool(struct clq_str v, bool *out);
+
+/* settings_ini.c: fill the store from an ini. name: for messages. */
+void clq_ini_parse(struct clq_settings *s, const char *name,
+    struct clq_str text);
+
+/* settings_env.c: let the environment override e; then listeners' keys. */
+void clq_env_override(struct clq_settings *s, struct clq_entry *e);
+void clq_env_listeners(struct clq_settings *s);
+
+/* settings_table.c: keys that the environment sets with a prefix only. */
+bool clq_setting_prefixed_only(const char *key);
+
+#endif

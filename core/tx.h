@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The request's transaction over storage and permission (design: one per
+ * request, one per batch with a savepoint per sub-request).
+ *
+ * Opened by the first view that needs it, shared by sub-requests, finished by
+ * dispatch. Where storage and permission are one instance there is one backend
+ * transaction; otherwise two, committed storage first.
+ */
+#ifndef CLQ_TX_H
+#define CLQ_TX_H
+
+#include "request.h"
+
+struct clq_tx {
+	enum clq_tx_mode mode;
+	bool		 open;
+	bool		 marked;	/* a savepoint is set */
+	bool		 wrote;		/* something was written (queued) */
+};
+
+/* Begin if not open; req->tx must exist. CLQ_OK or CLQ_UNAVAILABLE. */
+enum clq_status clq_tx_open(struct clq_request *req, enum clq_tx_mode mode)
+    CLQ_MUST_CHECK;
+
+/* Commit or undo, and close. Statuses of abi.h's finish. */
+enum clq_status clq_tx_finish(struct clq_request *req, bool commit);
+
+/* Savepoint handling for sub-requests. */
+enum clq_status clq_tx_mark(struct clq_request *req) CLQ_MUST_CHECK;
+enum clq_status clq_tx_undo(struct clq_request *req);
+enum clq_status clq_tx_release(struct clq_request *req);
+
+/* Wait for queued writes: their out-members are valid afterwards. */
+enum clq_status clq_tx_sync(struct clq_request *req) CLQ_MUST_CHECK;
+
+/*
+ * Answer l from storage and permission, in one call where they are one
+ * instance; the groups found are kept in req->identity. l->user and
+ * l->principals are filled in here from the identity.
+ */
+enum clq_status clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
+    CLQ_MUST_CHECK;
+
+#endif
