@@ -45,7 +45,8 @@ void clq_event_read(struct clq_request *req,
 size_t clq_events_mark(const struct clq_request *req);
 void clq_events_undo(struct clq_request *req, size_t mark);
 
-/* Forget everything gathered: a request is about to be run again. */
+/* Begin with an empty log: before a request is run, or run again. Sub-requests
+ * of a batch point to the batch's. */
 void clq_events_reset(struct clq_request *req);
 
 /*

@@ -13,6 +13,7 @@
 struct clq_route;		/* router.h */
 struct clq_tx;			/* tx.h */
 struct clq_event_list;		/* events.h */
+struct clq_auth_memo;		/* auth.h */
 
 enum { CLQ_MAX_VARS = 8 };
 
@@ -59,6 +60,7 @@ struct clq_identity {
 	struct clq_str	 user;			/* "policy:userid"; absent: anonymous */
 	struct clq_strs	 principals;		/* without groups */
 	struct clq_strs	 groups;		/* from the last lookup */
+	bool		 unavailable;		/* a policy could not tell: 503 */
 };
 
 /* What the request log wants to know, section 07-9. */
@@ -97,6 +99,11 @@ struct clq_request {
 	struct clq_response	 response;
 	struct clq_str		 alert;		/* Alert header, or absent */
 	bool			 aliased;	/* clq_forward()ed once already */
+	struct clq_str		 asked_path;	/* decoded; before clq_forward() */
+	bool			 json_tried;	/* clq_request_json() was called */
+	cJSON			*json;		/* its result; NULL: was bad */
+	bool			 origin_checked; /* clq_cors_check() */
+	struct clq_auth_memo	*auth_memo;	/* of the outermost request */
 
 	/*
 	 * Set by a view whose answer needs what queued writes return: called
@@ -124,6 +131,18 @@ CLQ_API const char *clq_method_name(enum clq_method method);
 
 /* "Not Found" for 404; "Unknown" for a status without a standard phrase. */
 CLQ_API const char *clq_reason(int status);
+
+/*
+ * Steps 1 and 4 of section 01-2: decode raw_path into path, raw_query into
+ * params. CLQ_OK or CLQ_INVALID (400, clq_fail()ed).
+ */
+enum clq_status clq_request_decode_path(struct clq_request *req)
+    CLQ_MUST_CHECK;
+enum clq_status clq_request_decode_query(struct clq_request *req)
+    CLQ_MUST_CHECK;
+
+/* The text with whatever is not UTF-8 replaced by U+FFFD; unchanged if fine. */
+struct clq_str clq_text_clean(struct clq_arena *arena, struct clq_str s);
 
 /* Absolute URL of a path (already encoded, prefix included), section 01-10. */
 struct clq_str clq_absolute_url(struct clq_request *req, struct clq_str path);

@@ -27,9 +27,19 @@ struct clq_route {
 	unsigned			 flags;		/* CLQ_SERVICE_... */
 	void				*ctx;		/* for the views */
 	const struct clq_resource	*resource;	/* plural and object routes */
+	const char			*description;	/* for OpenAPI, may be NULL */
 };
 
-/* In the master. CLQ_INVALID (logged) if the pattern exists already. */
+/* An empty router over the server's arena. */
+struct clq_router *clq_router_new(struct clq_arena *arena);
+
+/*
+ * Add a copy of route, in the master. Of the route, verbs and order are needed;
+ * methods is worked out here, HEAD falls back to GET, OPTIONS is added, and in
+ * readonly mode resources lose their unsafe verbs. Texts are borrowed.
+ * CLQ_INVALID (logged) if the pattern exists already, is malformed or has more
+ * than CLQ_MAX_VARS variables.
+ */
 enum clq_status clq_router_add(struct clq_server *srv,
     const struct clq_route *route) CLQ_MUST_CHECK;
 
@@ -39,5 +49,9 @@ enum clq_status clq_router_add(struct clq_server *srv,
  */
 const struct clq_route *clq_router_match(struct clq_request *req,
     struct clq_str path);
+
+/* The nth route, in no particular order; NULL beyond the last. For OpenAPI. */
+const struct clq_route *clq_router_nth(const struct clq_router *router,
+    size_t n);
 
 #endif

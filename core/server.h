@@ -30,6 +30,8 @@ struct clq_router;		/* router.h */
 struct clq_auth;		/* auth.h: the policies */
 struct clq_events;		/* events.h: subscribers */
 struct clq_hello;		/* hello.h: capabilities, public settings */
+struct clq_lifecycle;		/* lifecycle.h: end of service, backoff */
+struct clq_cors;		/* cors.h: allowed origins */
 
 struct clq_server {
 	struct clq_arena		*arena;		/* start-up memory */
@@ -50,6 +52,8 @@ struct clq_server {
 	struct clq_auth			*auth;
 	struct clq_events		*events;
 	struct clq_hello		*hello;
+	struct clq_lifecycle		*lifecycle;
+	struct clq_cors			*cors;
 
 	struct clq_resource_entry	*resources;	/* resource.h */
 	size_t				 nresources;

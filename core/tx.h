@@ -17,6 +17,9 @@ struct clq_tx {
 	bool		 open;
 	bool		 marked;	/* a savepoint is set */
 	bool		 wrote;		/* something was written (queued) */
+	bool		 always_write;	/* a batch that will write: begin as such */
+	bool		 mark_wanted;	/* in a sub-request: set a savepoint before
+					   it may write */
 };
 
 /* Begin if not open; req->tx must exist. CLQ_OK or CLQ_UNAVAILABLE. */

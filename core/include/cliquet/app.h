@@ -88,7 +88,8 @@ CLQ_API enum clq_status clq_redirect(struct clq_request *req,
  * Answer with an error: the first failure wins, later ones are its echo.
  *
  * errno_   a number of section 02-2; gives the HTTP status
- * fmt      message, or NULL for the registry's default text
+ * fmt      message, or NULL for the registry's default text; one that comes
+ *          out empty means "no message"
  * Returns CLQ_INVALID for 400s and CLQ_FAILED otherwise, for `return`.
  */
 CLQ_API enum clq_status clq_fail(struct clq_request *req, int errno_,
@@ -103,8 +104,14 @@ CLQ_API enum clq_status clq_invalid(struct clq_request *req,
     const char *location, struct clq_str name, const char *fmt, ...)
     CLQ_PRINTF(4, 5);
 
-/* Attach `details` to the error set by clq_fail(). */
+/* Attach `details` to the error set by clq_fail(); an empty one is omitted.
+ * details must live in the arena. */
 CLQ_API void clq_fail_details(struct clq_request *req, const cJSON *details);
+
+/* Give the error set by clq_fail() another HTTP status (0: keep) and another
+ * `error` text (NULL: keep; static) than the registry's. */
+CLQ_API void clq_fail_as(struct clq_request *req, int status,
+    const char *title);
 
 /* Set the Alert header (section 07-6): e.g. "soft-eol". url may be NULL. */
 CLQ_API void clq_alert(struct clq_request *req, const char *code,
@@ -330,7 +337,8 @@ CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
  */
 CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
 
-/* The tables and instances the ini chose; NULL if none is configured. */
+/* The tables and instances the ini chose; NULL if none is configured or no
+ * transaction can be opened now (then return CLQ_UNAVAILABLE). */
 CLQ_API const struct clq_storage_ops *clq_storage(struct clq_request *req,
     void **self);
 CLQ_API const struct clq_permission_ops *clq_permission(
@@ -375,7 +383,53 @@ CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
     enum clq_phase phase, unsigned actions, const char *const *resources,
     clq_subscriber_f *fn, void *ctx);
 
+/* ---- authentication (section 06-2) ------------------------------------- */
+
+/*
+ * A kind of authentication policy. Setup registers kinds; the settings
+ * `multiauth.policies` and `multiauth.policy.<name>.use` then say which policies
+ * there are, in which order, and of which kind.
+ */
+struct clq_auth_kind {
+	uint32_t		 size;
+	const char		*name;		/* "basicauth": as in `use`; a policy
+						   of this name needs no `use` */
+	const char *const	*aliases;	/* dotted names that `use` may hold,
+						   NULL-terminated; or NULL */
+	/*
+	 * In the master, once per policy of this kind, after all setups: check
+	 * the options, whose keys begin with prefix ("multiauth.policy.<policy>.").
+	 * self: out, given to the others; lives in the server's memory or is
+	 * static. CLQ_INVALID after clq_settings_error(). NULL: nothing to do.
+	 */
+	enum clq_status		(*configure)(struct clq_server *srv,
+				    const char *policy, const char *prefix,
+				    void **self);
+	/*
+	 * In a worker: who sent this Authorization header? userid without the
+	 * policy's prefix, in the arena. CLQ_OK; CLQ_NOT_FOUND if the
+	 * credentials are absent, foreign or wrong (the next policy is asked);
+	 * CLQ_UNAVAILABLE if it cannot be known now (503). Must not call
+	 * clq_fail(). Required. May be asked once for several sub-requests.
+	 */
+	enum clq_status		(*authenticate)(struct clq_request *req,
+				    void *self, struct clq_str *userid);
+	const char		*challenge;	/* WWW-Authenticate of a 401, e.g.
+						   "Basic realm=\"Realm\"" */
+};
+
+CLQ_API enum clq_status clq_add_auth_kind(struct clq_server *srv,
+    const struct clq_auth_kind *kind) CLQ_MUST_CHECK;
+
+/* Name of the nth configured policy that is of that kind, or NULL; after the
+ * setups only. */
+CLQ_API const char *clq_auth_policy(struct clq_server *srv, const char *kind,
+    size_t nth);
+
 /* ---- start-up --------------------------------------------------------- */
+
+/* Memory that lives as long as the server. */
+CLQ_API struct clq_arena *clq_server_arena(struct clq_server *srv);
 
 /* The settings, to read; and to declare one's own in setup. */
 CLQ_API struct clq_settings *clq_server_settings(struct clq_server *srv);

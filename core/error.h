@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Errors of the protocol (section 02): the registry, and turning what
+ * clq_fail() and clq_invalid() noted into a response.
+ */
+#ifndef CLQ_ERROR_H
+#define CLQ_ERROR_H
+
+#include "request.h"
+
+enum clq_errno {
+#define CLQ_ERROR(name, number, status, message)	\
+	CLQ_ERRNO_##name = (number),
+#include "errors.def"
+#undef CLQ_ERROR
+	CLQ_ERRNO_NONE = 0
+};
+
+/* HTTP status of the error noted in req: its own, else the registry's; 0 if
+ * there is none. */
+int clq_error_status(const struct clq_request *req);
+
+/*
+ * The one place where a status without an error becomes an error: 503/201 for
+ * UNAVAILABLE, READONLY and RETRY, 409/122 for CONFLICT, 500/999 (logged) for
+ * the rest. status must not be CLQ_OK or CLQ_DONE.
+ */
+void clq_error_of_status(struct clq_request *req, enum clq_status status);
+
+/* Replace the response by the error noted: status, body of section 02-1,
+ * WWW-Authenticate, Retry-After. Headers that a view set are dropped but for
+ * those of a 412 (ETag, Last-Modified) and Allow. */
+void clq_error_render(struct clq_request *req);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The request's transaction over the configured backends (design: one per
+ * request, one per batch with savepoints).
+ *
+ * Storage and permission are usually one instance, hence one transaction; where
+ * they are two, storage commits first, since an ACE without its object harms
+ * nobody. A sub-request of a batch gets its savepoint only when it is about to
+ * write, so that reading ones cost no round trip.
+ */
+#include "tx.h"
+
+#include <cliquet/log.h>
+
+#include "auth.h"
+#include "cache.h"
+#include "router.h"
+#include "server.h"
+
+struct backend {
+	const struct clq_backend_ops	*ops;
+	void				*self;
+};
+
+/* The distinct transactional instances: 0, 1 or 2, storage first. */
+static size_t
+backends(const struct clq_server *srv, struct backend out[2])
+{
+	size_t n = 0;
+
+	if (srv->storage.ops != NULL)
+		out[n++] = (struct backend){ srv->storage.plugin->backend,
+		    srv->storage.self };
+	if (srv->permission.ops != NULL &&
+	    (n == 0 || srv->permission.self != out[0].self))
+		out[n++] = (struct backend){ srv->permission.plugin->backend,
+		    srv->permission.self };
+	return n;
+}
+
+static enum clq_status
+begin_all(struct clq_request *req, enum clq_tx_mode mode)
+{
+	struct backend b[2];
+	size_t n = backends(req->server, b);
+	enum clq_status rc;
+
+	for (size_t i = 0; i < n; i++) {
+		rc = b[i].ops->begin(b[i].self, mode);
+		if (rc == CLQ_OK)
+			continue;
+		while (i-- > 0)
+			(void)b[i].ops->finish(b[i].self, false);
+		return rc;
+	}
+	req->tx->mode = mode;
+	req->tx->open = true;
+	req->tx->marked = false;
+	req->tx->wrote = false;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_tx_finish(struct clq_request *req, bool commit)
+{
+	struct backend b[2];
+	size_t n = backends(req->server, b);
+	enum clq_status rc = CLQ_OK, one;
+
+	if (!req->tx->open)
+		return CLQ_OK;
+	req->tx->open = false;
+	req->tx->marked = false;
+	for (size_t i = 0; i < n; i++) {
+		one = b[i].ops->finish(b[i].self, commit && rc == CLQ_OK);
+		if (rc != CLQ_OK || one == CLQ_OK || !commit)
+			continue;
+		rc = one;
+		if (i > 0)	/* two databases cannot commit as one */
+			clq_log_err("permissions could not be committed "
+			    "after their objects were (status %d)", (int)rc);
+	}
+	return rc;
+}
+
+enum clq_status
+clq_tx_mark(struct clq_request *req)
+{
+	struct backend b[2];
+	size_t n = backends(req->server, b);
+	enum clq_status rc;
+
+	for (size_t i = 0; i < n; i++)
+		if ((rc = b[i].ops->savepoint(b[i].self)) != CLQ_OK)
+			return rc;
+	req->tx->marked = true;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_tx_undo(struct clq_request *req)
+{
+	struct backend b[2];
+	size_t n = backends(req->server, b);
+	enum clq_status rc = CLQ_OK, one;
+
+	if (!req->tx->open || !req->tx->marked)
+		return CLQ_OK;
+	for (size_t i = 0; i < n; i++) {
+		one = b[i].ops->rollback(b[i].self);
+		rc = rc != CLQ_OK ? rc : one;
+	}
+	return rc;
+}
+
+enum clq_status
+clq_tx_release(struct clq_request *req)
+{
+	struct backend b[2];
+	size_t n = backends(req->server, b);
+	enum clq_status rc = CLQ_OK, one;
+
+	if (!req->tx->open || !req->tx->marked)
+		return CLQ_OK;
+	req->tx->marked = false;
+	for (size_t i = 0; i < n; i++) {
+		one = b[i].ops->release(b[i].self);
+		rc = rc != CLQ_OK ? rc : one;
+	}
+	return rc;
+}
+
+enum clq_status
+clq_tx_open(struct clq_request *req, enum clq_tx_mode mode)
+{
+	struct clq_tx *tx = req->tx;
+	enum clq_status rc;
+
+	if (tx->open && tx->mode == CLQ_TX_READ && mode == CLQ_TX_WRITE)
+		(void)clq_tx_finish(req, false);	/* nothing was written */
+	if (!tx->open && (rc = begin_all(req, tx->always_write ?
+	    CLQ_TX_WRITE : mode)) != CLQ_OK)
+		return rc;
+	if (mode == CLQ_TX_WRITE && tx->mark_wanted && !tx->marked)
+		return clq_tx_mark(req);
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_tx_write(struct clq_request *req)
+{
+	return clq_tx_open(req, CLQ_TX_WRITE);
+}
+
+/* What the verb of the matched route declared; reading when in doubt. */
+static enum clq_tx_mode
+verb_mode(const struct clq_request *req)
+{
+	return req->route != NULL ? req->route->verbs[req->method].tx :
+	    CLQ_TX_READ;
+}
+
+enum clq_status
+clq_tx_sync(struct clq_request *req)
+{
+	const struct clq_server *srv = req->server;
+
+	if (!req->tx->open || srv->storage.ops == NULL)
+		return CLQ_OK;
+	return srv->storage.ops->sync(srv->storage.self);
+}
+
+/* ---- lookups ----------------------------------------------------------- */
+
+/* Two instances: each gets only its own questions, since a backend that can
+ * answer both halves would. */
+static enum clq_status
+lookup_apart(const struct clq_server *srv, struct clq_lookup *l)
+{
+	struct clq_lookup half;
+	enum clq_status rc;
+
+	if (srv->storage.ops != NULL) {
+		memset(&half, 0, sizeof half);
+		half.arena = l->arena;
+		half.wants = l->wants;
+		half.nwants = l->nwants;
+		half.timestamp_of = l->timestamp_of;
+		rc = srv->storage.ops->lookup(srv->storage.self, &half);
+		if (rc != CLQ_OK)
+			return rc;
+		l->timestamp = half.timestamp;
+	}
+	if (srv->permission.ops == NULL)
+		return CLQ_OK;
+	half = *l;
+	half.wants = NULL;
+	half.nwants = 0;
+	half.timestamp_of = NULL;
+	rc = srv->permission.ops->lookup(srv->permission.self, &half);
+	if (rc != CLQ_OK)
+		return rc;
+	l->groups = half.groups;
+	l->acl = half.acl;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
+{
+	const struct clq_server *srv = req->server;
+	enum clq_status rc;
+
+	if ((rc = clq_auth_resolve(req)) != CLQ_OK)
+		return rc;
+	if (!req->tx->open &&
+	    (rc = clq_tx_open(req, verb_mode(req))) != CLQ_OK)
+		return rc;
+	if (l->arena == NULL)
+		l->arena = req->arena;
+	l->user = req->identity.user;
+	l->principals = req->identity.principals;
+	if (srv->storage.ops != NULL &&
+	    srv->storage.self == srv->permission.self)
+		rc = srv->storage.ops->lookup(srv->storage.self, l);
+	else
+		rc = lookup_apart(srv, l);
+	if (rc == CLQ_OK)
+		req->identity.groups = l->groups;
+	return rc;
+}
+
+/* ---- what applications see --------------------------------------------- */
+
+static bool
+backend_usable(struct clq_request *req)
+{
+	if (req->tx->open)
+		return true;
+	return clq_tx_open(req, verb_mode(req)) == CLQ_OK;
+}
+
+const struct clq_storage_ops *
+clq_storage(struct clq_request *req, void **self)
+{
+	if (req->server->storage.ops == NULL || !backend_usable(req))
+		return NULL;
+	*self = req->server->storage.self;
+	return req->server->storage.ops;
+}
+
+const struct clq_permission_ops *
+clq_permission(struct clq_request *req, void **self)
+{
+	if (req->server->permission.ops == NULL || !backend_usable(req))
+		return NULL;
+	*self = req->server->permission.self;
+	return req->server->permission.ops;
+}
+
+enum clq_status
+clq_cache_get(struct clq_request *req, struct clq_str key,
+    struct clq_str *value)
+{
+	return clq_cached_get(&req->server->cache, req->arena, key, value);
+}
+
+enum clq_status
+clq_cache_set(struct clq_request *req, struct clq_str key,
+    struct clq_str value, clq_msec ttl)
+{
+	return clq_cached_set(&req->server->cache, req->arena, key, value,
+	    ttl);
+}
+
+enum clq_status
+clq_cache_take(struct clq_request *req, struct clq_str key,
+    struct clq_str *value)
+{
+	return clq_cached_take(&req->server->cache, req->arena, key, value);
+}
+
+enum clq_status
+clq_flush_all(struct clq_request *req)
+{
+	struct clq_server *srv = req->server;
+	enum clq_status rc;
+
+	if ((rc = clq_tx_open(req, CLQ_TX_WRITE)) != CLQ_OK)
+		return rc;
+	if (srv->storage.ops != NULL &&
+	    (rc = srv->storage.ops->flush(srv->storage.self)) != CLQ_OK)
+		return rc;
+	if (srv->permission.ops != NULL &&
+	    (rc = srv->permission.ops->flush(srv->permission.self)) != CLQ_OK)
+		return rc;
+	req->tx->wrote = true;
+	return clq_cached_flush(&srv->cache, req->arena);
+}
