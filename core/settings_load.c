@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Builds the effective configuration, in order: file, environment, defaults
+ * of the core, checks (section 09).
+ *
+ * Used by cliquetd's master at start and reload, by the cliquet command, and
+ * by tests. All problems are told, not just the first, and the store is handed
+ * out even then, so that plugins may be asked for theirs too.
+ */
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "settings_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1024 * 1024 };	/* bytes of an ini */
+
+/* False, and told, if text holds what no ini holds. */
+static bool
+check_text(struct clq_settings *s, const char *name, struct clq_str text)
+{
+	struct clq_str rest = text, line;
+	unsigned number = 0;
+
+	if (text.len > FILE_MAX) {
+		clq_settings_wrong(s, name, "too large; an ini has at most %d "
+		    "bytes", FILE_MAX);
+		return false;
+	}
+	while (clq_str_next(&rest, '\n', &line)) {
+		number++;
+		if (memchr(line.p, '\0', line.len) == NULL &&
+		    clq_utf8_valid(line))
+			continue;
+		clq_settings_wrong(s, clq_arena_printf(s->arena, "%s:%u",
+		    name, number).p, "not a text in UTF-8; give an ini file, "
+		    "or convert it to UTF-8");
+		return false;
+	}
+	return true;
+}
+
+/* Everything after the text: environment, defaults, checks. */
+static enum clq_status
+complete(struct clq_settings *s)
+{
+	size_t i, n = s->n;
+
+	for (i = 0; i < n; i++)
+		clq_env_override(s, s->entries[i]);
+	if (clq_settings_declare(s, clq_core_settings,
+	    clq_n_core_settings) != CLQ_OK)
+		s->wrong = true;
+	clq_env_listeners(s);
+	return s->wrong ? CLQ_INVALID : CLQ_OK;
+}
+
+enum clq_status
+clq_settings_parse(const char *name, struct clq_str text,
+    struct clq_settings **out)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	struct clq_settings *s = clq_settings_new(name);
+
+	if (clq_str_starts(text, bom))
+		text = clq_str_sub(text, strlen(bom), text.len);
+	if (check_text(s, name, text))
+		clq_ini_parse(s, name, text);
+	*out = s;
+	return complete(s);
+}
+
+/*
+ * Read a file of bounded size. text.p is malloc'd, for the caller to free.
+ * Says what is wrong.
+ */
+static enum clq_status
+read_file(const char *path, struct clq_str *text)
+{
+	enum clq_status rc = CLQ_INVALID;
+	size_t len = 0;
+	struct stat st;
+	char *p = NULL;
+	ssize_t n;
+	int fd;
+
+	/* O_NONBLOCK: a FIFO must not stop the start. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR)) {
+		clq_log_err("%s: no such file; give the path of an ini with "
+		    "--ini, or write one with 'cliquet init --ini %s'", path,
+		    path);
+		return CLQ_NOT_FOUND;
+	}
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		clq_log_err("%s: cannot be opened: %s; let the server's user "
+		    "read it", path, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		clq_log_err("%s: not a file; give the path of an ini file",
+		    path);
+		goto out;
+	}
+	if ((p = malloc(FILE_MAX + 1)) == NULL) {
+		clq_log_err("%s: out of memory", path);
+		goto out;
+	}
+	while (len <= FILE_MAX &&
+	    (n = read(fd, p + len, FILE_MAX + 1 - len)) != 0) {
+		if (n == -1 && errno != EINTR) {
+			clq_log_err("%s: cannot be read: %s; check the disk",
+			    path, strerror(errno));
+			goto out;
+		}
+		len += n > 0 ? (size_t)n : 0;
+	}
+	*text = (struct clq_str){ p, len };
+	p = NULL;
+	rc = CLQ_OK;
+out:	free(p);
+	if (fd != -1)
+		close(fd);
+	return rc;
+}
+
+enum clq_status
+clq_settings_load(const char *path, struct clq_settings **out)
+{
+	struct clq_str text;
+	enum clq_status rc;
+	char *p;
+
+	*out = NULL;
+	if (path == NULL) {
+		*out = clq_settings_new(NULL);
+		return complete(*out);
+	}
+	if ((rc = read_file(path, &text)) != CLQ_OK)
+		return rc;
+	rc = clq_settings_parse(path, text, out);
+	memcpy(&p, &text.p, sizeof p);	/* ours: not const */
+	free(p);
+	return rc;
+}
+
+/* ---- unknown keys ------------------------------------------------------ */
+
+/* Edits (insert, delete, replace) from a to b, if both are short. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b), i, j, diagonal, above;
+	size_t row[64];
+
+	if (nb >= CLQ_COUNT(row) || na >= CLQ_COUNT(row))
+		return CLQ_COUNT(row);
+	for (j = 0; j <= nb; j++)
+		row[j] = j;
+	for (i = 1; i <= na; i++) {
+		diagonal = row[0];
+		row[0] = i;
+		for (j = 1; j <= nb; j++) {
+			above = row[j];
+			row[j] = diagonal + (a[i - 1] != b[j - 1]);
+			if (above + 1 < row[j])
+				row[j] = above + 1;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			diagonal = above;
+		}
+	}
+	return row[nb];
+}
+
+/* A known key that looks like this one, or NULL. */
+static const char *
+similar(const struct clq_settings *s, const char *key)
+{
+	size_t i, d, best = strlen(key) / 4 + 1;
+	const char *found = NULL;
+
+	for (i = 0; i < s->nrows; i++) {
+		d = distance(key, s->rows[i]->key);
+		if (d <= best && d <= 3) {
+			best = d;
+			found = s->rows[i]->key;
+		}
+	}
+	return found;
+}
+
+void
+clq_settings_warn_unknown(const struct clq_settings *s)
+{
+	const struct clq_entry *e;
+	struct clq_str once;
+	const char *hint;
+	struct clq_arena *arena = clq_arena_new();
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		e = s->entries[i];
+		if (e->row != NULL || e->origin == CLQ_ORIGIN_DEFAULT)
+			continue;
+		hint = similar(s, e->key);
+		once = clq_arena_printf(arena, "%s %s", e->where, e->key);
+		clq_log_once(CLQ_LOG_WARNING, once.p, "%s: '%s' is not a "
+		    "setting of the server or of its plugins; %s%s%s",
+		    e->where, e->spelled != NULL ? e->spelled : e->key,
+		    hint != NULL ? "did you mean '" : "it has no effect",
+		    hint != NULL ? hint : "", hint != NULL ? "'?" : "");
+	}
+	clq_arena_free(&arena);
+}
