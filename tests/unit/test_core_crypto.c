@@ -62,9 +62,11 @@ Test(crypto, hmac_takes_keys_longer_than_a_block)
 Test(crypto, sha256_matches_vectors)
 {
 	cr_expect(clq_str_is(clq_sha256_hex(arena, CLQ_STR("abc")),
-	    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+	    "ba7816bf8f01cfea414140de5dae2223"
+	    "b00361a396177a9cb410ff61f20015ad"));
 	cr_expect(clq_str_is(clq_sha256_hex(arena, CLQ_STR("")),
-	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+	    "e3b0c44298fc1c149afbf4c8996fb924"
+	    "27ae41e4649b934ca495991b7852b855"));
 }
 
 static const struct { struct clq_str raw; const char *code; } base64[] = {
@@ -112,7 +114,8 @@ Test(crypto, base64_refuses_anything_else)
 {
 	static const char *const bad[] = {
 		"=", "==", "====", "Zg=", "Zg===", "Z", "Zm9vY", "Zm 9v",
-		"Zm9v\n", "Zm9v-_-_", "=Zg=", "Zg==Zg==", "Zm9\xc3\xa9", "Zm9v=",
+		"Zm9v\n", "Zm9v-_-_", "=Zg=", "Zg==Zg==", "Zm9\xc3\xa9",
+		"Zm9v=",
 		"Zh==",		/* bits beyond the last byte */
 	};
 	struct clq_str s;

@@ -350,7 +350,8 @@ Test(json, follows_paths)
 		{ "a.b", "{\"c\":1}" },
 		{ "x.y", "3" }, { "x.y.z", NULL }, { "x.z", "4" },
 		{ "l.0", NULL }, { "s.t", NULL }, { "none", NULL },
-		{ "a.none", NULL }, { "", "{\"e\":5}" }, { ".e", "5" }, { ".", NULL },
+		{ "a.none", NULL }, { "", "{\"e\":5}" }, { ".e", "5" },
+		{ ".", NULL },
 		{ "a.", NULL }, { "ab", NULL }, { "p.q.r", NULL },
 	};
 	cJSON *tree = parse("{\"a\":{\"b\":{\"c\":1},\"b.c\":2},\"x.y\":3,"

@@ -10,6 +10,11 @@
  * clq_json_print() writes; `valuedouble` is then the nearest double. Call
  * these functions rather than cJSON's parse, print and case-insensitive
  * look-ups, which do none of this.
+ *
+ * To change a number, replace its item (clq_json_set()): writing valuedouble
+ * would leave the old text. Code that nests trees deeper than it got them must
+ * bound the depth itself: what is printed deeper than CLQ_JSON_MAX_DEPTH cannot
+ * be parsed again.
  */
 #ifndef CLQ_JSON_H
 #define CLQ_JSON_H
