@@ -97,7 +97,7 @@ def to_pattern(text):
         var = re.compile(r"\$(\w+)").match(text, i)
         if string:
             s = string.group(0)
-            out.append('"\\u0001re:' + s[2:] if s[0] == "~" else s)
+            out.append(json.dumps("\x01re:" + s[2:-1]) if s[0] == "~" else s)
             i = string.end()
         elif var:
             out.append('"\\u0001var:%s"' % var.group(1))
