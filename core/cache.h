@@ -44,8 +44,9 @@ enum clq_status clq_cached_ttl(struct clq_cache *c, struct clq_arena *arena,
 enum clq_status clq_cached_expire(struct clq_cache *c,
     struct clq_arena *arena, struct clq_str key, clq_msec ttl) CLQ_MUST_CHECK;
 
-/* Forget all keys under cache_prefix. CLQ_OK or CLQ_UNAVAILABLE. */
-enum clq_status clq_cached_flush(struct clq_cache *c,
+/* Forget all keys under cache_prefix. CLQ_OK or CLQ_UNAVAILABLE. Exported for
+ * the cliquet command. */
+CLQ_API enum clq_status clq_cached_flush(struct clq_cache *c,
     struct clq_arena *arena) CLQ_MUST_CHECK;
 
 #endif

@@ -400,7 +400,7 @@ clq_plugin_load(struct clq_settings *s, const char *kind, struct clq_str value,
 	struct clq_arena *arena = clq_arena_new();
 	struct request r = { .s = s, .arena = arena, .kind = kind,
 	    .key = key, .value = value };
-	const struct clq_plugin *p;
+	const struct clq_plugin *p = NULL;
 	enum clq_status rc;
 	const char *path = NULL;
 	char *real = NULL;

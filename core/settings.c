@@ -220,10 +220,18 @@ clq_settings_cstr(const struct clq_settings *s, const char *key)
 int64_t
 clq_settings_int(const struct clq_settings *s, const char *key, int64_t def)
 {
-	struct clq_str v = clq_settings_str(s, key);
+	const struct clq_entry *e = clq_settings_find(s, key);
+	const struct clq_setting *row;
 	int64_t n;
 
-	return v.len != 0 && clq_str_int(v, &n) ? n : def;
+	if (e == NULL || e->value.len == 0 || !clq_str_int(e->value, &n))
+		return def;
+	/* Told already; what still runs then must not meet such a number. */
+	row = e->row;
+	if (row != NULL && row->type == CLQ_SET_INT &&
+	    (n < row->min || n > row->max))
+		return def;
+	return n;
 }
 
 bool

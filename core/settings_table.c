@@ -159,8 +159,8 @@ const struct clq_setting clq_core_settings[] = {
 	LIST("plugin_path", "",
 	    "Folders searched for plugins before the installed ones, each "
 	    "with storage/, cache/ and app/ in it."),
-	STR("socket", "",
-	    "Where to listen: the path of a UNIX socket, or host:port; empty: "
+	LIST("socket", "",
+	    "Where to listen: paths of UNIX sockets, or host:port; empty: "
 	    "a socket must come from whoever starts the server."),
 	STR("socket_mode", "0660", "Mode of the UNIX socket, octal."),
 	STR("socket_owner", "", "Owner of the UNIX socket; empty: unchanged."),

@@ -86,7 +86,8 @@ typedef enum clq_status clq_backend_ping_f(void *self, bool readonly,
     clq_msec timeout);
 
 /* `cliquet migrate`: create or upgrade what is stored. say() gets one line
- * per step; dry_run: only say what would be done. */
+ * per step; dry_run: only say what would be done. Called on an instance that
+ * was configured but not opened: it connects and disconnects by itself. */
 typedef enum clq_status clq_backend_migrate_f(void *self, bool dry_run,
     void (*say)(const char *line));
 

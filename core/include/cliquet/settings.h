@@ -40,7 +40,8 @@ struct clq_setting {
 	const char		*help;	/* one sentence: the effect */
 };
 
-/* The text of key, JSON-unquoted; the absent slice if unset or empty-less. */
+/* The text of key, JSON-unquoted; the absent slice if unset or `null`. An
+ * empty value is an empty text. */
 CLQ_API struct clq_str clq_settings_str(const struct clq_settings *s,
     const char *key);
 
@@ -48,7 +49,7 @@ CLQ_API struct clq_str clq_settings_str(const struct clq_settings *s,
 CLQ_API const char *clq_settings_cstr(const struct clq_settings *s,
     const char *key);
 
-/* Checked at start-up; def if unset. */
+/* Checked at start-up; def if unset, empty (a number) or wrong. */
 CLQ_API int64_t clq_settings_int(const struct clq_settings *s,
     const char *key, int64_t def);
 CLQ_API bool clq_settings_bool(const struct clq_settings *s, const char *key,
@@ -65,7 +66,8 @@ CLQ_API bool clq_settings_has(const struct clq_settings *s, const char *key);
 CLQ_API const char *clq_settings_origin(const struct clq_settings *s,
     const char *key);
 
-/* Call fn for every key that begins with prefix ("" for all), in order. */
+/* Call fn for every set key that begins with prefix ("" for all), in the order
+ * of the file, then of the tables. */
 typedef void clq_settings_each_f(void *ctx, const char *key,
     struct clq_str value);
 CLQ_API void clq_settings_each(const struct clq_settings *s,
@@ -80,7 +82,10 @@ CLQ_API enum clq_status clq_settings_error(struct clq_settings *s,
 
 /*
  * Make the settings of a plugin known, with defaults; from its setup or
- * configure function, before it looks them up. The table must stay valid.
+ * configure function, before it looks them up. The table must stay valid. A
+ * key that is known already gets the new type, bounds and, unless file or
+ * environment set it, the new default. CLQ_INVALID after wrong values were
+ * told.
  */
 CLQ_API enum clq_status clq_settings_declare(struct clq_settings *s,
     const struct clq_setting *table, size_t n) CLQ_MUST_CHECK;

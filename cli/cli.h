@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operator's command: what its parts share (section 09-7).
+ *
+ * Each command is a function that gets the parsed command line and returns an
+ * exit status. All say what is wrong on standard error, through the log.
+ */
+#ifndef CLQ_CLI_H
+#define CLQ_CLI_H
+
+#include <cliquet/types.h>
+
+#include <stdio.h>
+
+enum {
+	CLI_OK = 0,
+	CLI_FAILED = 1,		/* said why */
+	CLI_USAGE = 2		/* the command line is wrong */
+};
+
+/* The command line; texts are borrowed from argv, NULL where not given. */
+struct cli {
+	const char	 *ini;		/* never NULL */
+	bool		  quiet;
+	bool		  dry_run;
+	const char	 *backend;
+	const char	 *cache_backend;
+	const char	 *host;
+	const char	 *socket;
+	const char	 *data;
+	char		**operands;
+	int		  noperands;
+};
+
+typedef int cli_command_f(const struct cli *cli);
+
+cli_command_f cli_init;			/* init.c */
+cli_command_f cli_check_config;		/* config.c */
+cli_command_f cli_dump_config;
+cli_command_f cli_migrate;		/* backends.c */
+cli_command_f cli_flush_cache;
+cli_command_f cli_purge_deleted;
+
+/* Read the settings and build the server as cliquetd would: NULL if anything
+ * is wrong, all of it said. */
+struct clq_server *cli_server(const struct cli *cli);
+
+/* Tell success on standard output, unless -q. */
+void cli_say(const struct cli *cli, const char *fmt, ...) CLQ_PRINTF(2, 3);
+
+#endif
