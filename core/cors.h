@@ -8,6 +8,9 @@
 
 #include "request.h"
 
+/* Read `cors_origins` and `cors_max_age_seconds`; in the master. */
+void clq_cors_configure(struct clq_server *srv);
+
 /*
  * Collect a validation error if the request's Origin is not allowed (01-5.1).
  * For the place in the order of checks where validation begins, that is after
@@ -15,7 +18,7 @@
  * for services before, and for resources at the latest after the view.
  * CLQ_OK or CLQ_INVALID.
  */
-enum clq_status clq_cors_check(struct clq_request *req) CLQ_MUST_CHECK;
+enum clq_status clq_cors_check(struct clq_request *req);
 
 /* Answer an OPTIONS request on a matched route (01-5.3). */
 enum clq_status clq_cors_preflight(struct clq_request *req) CLQ_MUST_CHECK;

@@ -100,6 +100,7 @@ struct clq_request {
 	struct clq_str		 alert;		/* Alert header, or absent */
 	bool			 aliased;	/* clq_forward()ed once already */
 	struct clq_str		 asked_path;	/* decoded; before clq_forward() */
+	unsigned		 attempts;	/* runs so far, after CLQ_RETRY */
 	bool			 json_tried;	/* clq_request_json() was called */
 	cJSON			*json;		/* its result; NULL: was bad */
 	bool			 origin_checked; /* clq_cors_check() */

@@ -426,6 +426,13 @@ CLQ_API enum clq_status clq_add_auth_kind(struct clq_server *srv,
 CLQ_API const char *clq_auth_policy(struct clq_server *srv, const char *kind,
     size_t nth);
 
+/*
+ * The user name and password of an `Authorization: Basic` header, as UTF-8 in
+ * the arena; false if there is none or it is malformed. The name is not empty.
+ */
+CLQ_API bool clq_basic_credentials(struct clq_request *req,
+    struct clq_str *user, struct clq_str *password);
+
 /* ---- start-up --------------------------------------------------------- */
 
 /* Memory that lives as long as the server. */

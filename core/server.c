@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Putting a server together from its settings (section 11-2).
+ *
+ * The order matters: the application comes first, since its setup may give
+ * settings other defaults and declare resources that the included plugins build
+ * upon; then the includes; then what only reads settings (policies, backends).
+ * All problems of a step are said before the start is refused.
+ */
+#include "server.h"
+
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "auth.h"
+#include "backends.h"
+#include "cors.h"
+#include "hello.h"
+#include "lifecycle.h"
+#include "plugin.h"
+#include "resource.h"
+#include "router.h"
+#include "settings_load.h"
+#include "views.h"
+
+/* ---- settings that core itself looks at all the time ------------------- */
+
+static enum clq_status
+read_basics(struct clq_server *srv)
+{
+	struct clq_settings *set = srv->settings;
+	struct clq_str version = clq_api_version(srv);
+	size_t dot = clq_str_find(version, '.', 0);
+	int64_t major;
+
+	if (!clq_str_int(clq_str_sub(version, 0, dot), &major) || major < 0)
+		return clq_settings_error(set, clq_settings_has(set,
+		    "http_api_version") ? "http_api_version" :
+		    "project_version", "\"%.*s\" is no version: it makes the "
+		    "URL prefix, as 1.23 makes /v1", CLQ_FMT(version));
+	srv->prefix = clq_arena_printf(srv->arena, "/v%lld",
+	    (long long)major);
+	srv->readonly = clq_settings_bool(set, "readonly", false);
+	srv->retry_after = clq_settings_int(set, "retry_after_seconds", 30);
+	srv->max_fetch = clq_settings_int(set, "storage_max_fetch_size",
+	    10000);
+	srv->paginate_by = clq_settings_int(set, "paginate_by", 0);
+	srv->explicit_permissions = clq_settings_bool(set,
+	    "explicit_permissions", true);
+	return CLQ_OK;
+}
+
+/* ---- application and plugins ------------------------------------------- */
+
+static enum clq_status
+plugin_setup(struct clq_server *srv, struct clq_str value, const char *key)
+{
+	const struct clq_plugin *plugin;
+	enum clq_status rc;
+
+	rc = clq_plugin_load(srv->settings, "app", value, key, &plugin);
+	if (rc != CLQ_OK)
+		return rc;
+	rc = plugin->app->setup(srv);
+	if (rc != CLQ_OK)
+		return clq_settings_error(srv->settings, key, "the setup of "
+		    "\"%s\" failed", plugin->name);
+	return CLQ_OK;
+}
+
+/* `use = egg:kinto#main` names the application kinto; nothing, or the toolkit
+ * itself, means none. */
+static enum clq_status
+setup_application(struct clq_server *srv)
+{
+	struct clq_str use = clq_settings_str(srv->settings, "use");
+
+	if (clq_str_starts(use, "egg:"))
+		use = clq_str_sub(use, 4, clq_str_find(use, '#', 0));
+	if (use.len == 0 || clq_str_is(use, "cliquet") ||
+	    clq_str_is(use, "kinto.core"))
+		return CLQ_OK;
+	return plugin_setup(srv, use, "use");
+}
+
+/* Parts of the Python original, so that an existing file gets a better answer
+ * than "no such plugin". */
+static bool
+known_elsewhere(struct clq_str name)
+{
+	static const char *const theirs[] = {
+		"kinto.plugins.accounts", "kinto.plugins.admin",
+		"kinto.plugins.counters", "kinto.plugins.default_bucket",
+		"kinto.plugins.flush", "kinto.plugins.history",
+		"kinto.plugins.openid", "kinto.plugins.prometheus",
+		"kinto.plugins.quotas", "kinto.plugins.statsd",
+		"kinto.plugins.statsd2", "kinto_attachment", "kinto_changes",
+		"kinto_elasticsearch", "kinto_emailer", "kinto_fxa",
+		"kinto_ldap", "kinto_portier", "kinto_redis",
+		"kinto_remote_settings", "kinto_signer", "cliquet_fxa",
+	};
+
+	for (size_t i = 0; i < CLQ_COUNT(theirs); i++)
+		if (clq_str_is(name, theirs[i]))
+			return true;
+	return false;
+}
+
+static enum clq_status
+setup_includes(struct clq_server *srv)
+{
+	struct clq_strs names = clq_settings_list(srv->settings, "includes");
+	enum clq_status rc = CLQ_OK;
+
+	for (size_t i = 0; i < names.n; i++) {
+		if (plugin_setup(srv, names.items[i], "includes") == CLQ_OK)
+			continue;
+		rc = CLQ_INVALID;
+		if (known_elsewhere(names.items[i]))
+			clq_log_err("includes: %.*s is a plugin of the "
+			    "Python server that is not available here, or "
+			    "not usable (see above); remove it from "
+			    "`includes` if clients do not need it",
+			    CLQ_FMT(names.items[i]));
+	}
+	return rc;
+}
+
+/* Resources without a place to keep them would fail with each request. */
+static enum clq_status
+check_resources(struct clq_server *srv)
+{
+	for (size_t i = 0; i < srv->nresources; i++) {
+		const struct clq_resource *r = srv->resources[i].decl;
+
+		if (srv->storage.ops == NULL)
+			return clq_settings_error(srv->settings,
+			    "storage_backend", "the resource \"%s\" needs a "
+			    "storage backend", r->name);
+		if (srv->permission.ops == NULL &&
+		    !(r->flags & CLQ_RESOURCE_USER))
+			return clq_settings_error(srv->settings,
+			    "permission_backend", "the resource \"%s\" needs "
+			    "a permission backend", r->name);
+	}
+	return CLQ_OK;
+}
+
+/* ---- construction ------------------------------------------------------ */
+
+static enum clq_status
+configure(struct clq_server *srv)
+{
+	enum clq_status rc;
+
+	/* Without a core there is nothing that a plugin could build upon. */
+	if ((rc = read_basics(srv)) != CLQ_OK ||
+	    (rc = clq_add_auth_kind(srv, &clq_auth_basic)) != CLQ_OK ||
+	    (rc = clq_views_setup(srv)) != CLQ_OK ||
+	    (rc = setup_application(srv)) != CLQ_OK)
+		return rc;
+	rc = setup_includes(srv);
+	if (read_basics(srv) != CLQ_OK ||	/* with the new defaults */
+	    clq_auth_configure(srv) != CLQ_OK ||
+	    clq_lifecycle_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
+	clq_cors_configure(srv);
+	if (clq_backends_configure(srv) != CLQ_OK)
+		return CLQ_INVALID;
+	if (rc == CLQ_OK)
+		rc = check_resources(srv);
+	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))
+		rc = CLQ_INVALID;
+	if (rc == CLQ_OK)
+		clq_settings_warn_unknown(srv->settings);
+	return rc;
+}
+
+enum clq_status
+clq_server_new(struct clq_settings *settings, struct clq_server **out)
+{
+	struct clq_arena *arena = clq_arena_new();
+	struct clq_server *srv = clq_arena_alloc(arena, sizeof *srv);
+	enum clq_status rc;
+
+	srv->arena = arena;
+	srv->settings = settings;
+	srv->router = clq_router_new(arena);
+	srv->auth = clq_auth_new(arena);
+	srv->hello = clq_hello_new(srv);
+	rc = configure(srv);
+	if (rc != CLQ_OK) {
+		clq_server_free(&srv);
+		return CLQ_INVALID;
+	}
+	*out = srv;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_server_open(struct clq_server *srv)
+{
+	return clq_backends_open(srv);
+}
+
+void
+clq_server_free(struct clq_server **psrv)
+{
+	struct clq_server *srv = *psrv;
+	struct clq_settings *settings;
+	struct clq_arena *arena;
+
+	if (srv == NULL)
+		return;
+	clq_backends_close(srv);
+	settings = srv->settings;
+	arena = srv->arena;	/* which holds srv itself */
+	clq_settings_free(&settings);
+	clq_arena_free(&arena);
+	*psrv = NULL;
+}
+
+struct clq_settings *
+clq_server_settings(struct clq_server *srv)
+{
+	return srv->settings;
+}
+
+struct clq_arena *
+clq_server_arena(struct clq_server *srv)
+{
+	return srv->arena;
+}
