@@ -183,36 +183,61 @@ print_kind(FILE *to, struct clq_arena *arena, const struct clq_setting *row)
 	comment(to, clq_buf_str(&b));
 }
 
+/* Bytes of "resource.NAME." at the start of a key; 0 if it is no such key. */
+static size_t
+resource_len(const char *key)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	size_t head = strlen("resource."), len;
+
+	if (strncmp(key, "resource.", head) != 0)
+		return 0;
+	len = strspn(key + head, chars);
+	return len != 0 && key[head + len] == '.' &&
+	    key[head + len + 1] != '\0' ? head + len + 1 : 0;
+}
+
 /* The part of a key that stands in the section; NULL: another section. */
 static const char *
 key_in(const char *section, const char *key)
 {
-	const char *dot;
-	size_t len;
+	size_t len = resource_len(key), head = strlen("resource.");
 
-	if (strncmp(key, "server.", 7) == 0)
+	if (strncmp(key, "server.", 7) == 0 && key[7] != '\0')
 		return strcmp(section, "server:main") == 0 ? key + 7 : NULL;
-	if (strncmp(key, "resource.", 9) == 0) {
-		dot = strchr(key + 9, '.');
-		if (dot == NULL || strncmp(section, "resource:", 9) != 0)
-			return NULL;
-		len = (size_t)(dot - key - 9);
-		return strlen(section + 9) == len &&
-		    strncmp(section + 9, key + 9, len) == 0 ? dot + 1 : NULL;
-	}
-	return strcmp(section, "app:main") == 0 ? key : NULL;
+	if (len == 0)
+		return strcmp(section, "app:main") == 0 ? key : NULL;
+	if (strncmp(section, "resource:", head) != 0 ||
+	    strlen(section) + 1 != len ||
+	    strncmp(section + head, key + head, len - head - 1) != 0)
+		return NULL;
+	return key + len;
+}
+
+/* A prefix for keys that would not be read back as they are. */
+static const char *
+guard(const char *key)
+{
+	bool plain = (*key >= 'a' && *key <= 'z') ||
+	    (*key >= 'A' && *key <= 'Z') || (*key >= '0' && *key <= '9') ||
+	    *key == '_';
+
+	return !plain || strncmp(key, "kinto.", 6) == 0 ||
+	    strncmp(key, "cliquet.", 8) == 0 ? "cliquet." : "";
 }
 
 static void
 print_entry(FILE *to, struct clq_arena *arena, const struct clq_entry *e,
     const char *key)
 {
+	const char *prefix = key == e->key ? guard(key) : "";
+
 	if (e->origin == CLQ_ORIGIN_DEFAULT) {
 		fprintf(to, "#%s = ", key);
 		if (e->value.p != NULL)
 			print_value(to, arena, e);
 	} else {
-		fprintf(to, "# Set by %s.\n%s = ", e->where, key);
+		fprintf(to, "# Set by %s.\n%s%s = ", e->where, prefix, key);
 		print_value(to, arena, e);
 	}
 	fputs("\n\n", to);
@@ -267,8 +292,7 @@ clq_settings_dump(const struct clq_settings *s, FILE *to)
 	struct clq_arena *arena = clq_arena_new();
 	struct clq_strs seen = { NULL, 0, 0 };
 	struct clq_str name;
-	const char *dot;
-	size_t i;
+	size_t i, len;
 
 	fprintf(to, "# Effective configuration%s%s; what is commented out is "
 	    "a default.\n\n", s->path != NULL ? " of " : "",
@@ -276,11 +300,10 @@ clq_settings_dump(const struct clq_settings *s, FILE *to)
 	dump_section(s, to, "app:main");
 	dump_section(s, to, "server:main");
 	for (i = 0; i < s->n; i++) {
-		if (strncmp(s->entries[i]->key, "resource.", 9) != 0 ||
-		    (dot = strchr(s->entries[i]->key + 9, '.')) == NULL)
+		if ((len = resource_len(s->entries[i]->key)) == 0)
 			continue;
-		name = (struct clq_str){ s->entries[i]->key + 9,
-		    (size_t)(dot - s->entries[i]->key - 9) };
+		name = clq_str_sub(clq_str_of(s->entries[i]->key),
+		    strlen("resource."), len - 1);
 		if (clq_strs_has(seen, name))
 			continue;
 		clq_strs_add(arena, &seen, name);
