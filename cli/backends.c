@@ -15,6 +15,19 @@
 #include "server.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+/* True, and said, if what the plugin keeps is in the server's memory, where
+ * no other process can reach it. */
+static bool
+out_of_reach(const struct clq_plugin *plugin)
+{
+	if (strcmp(plugin->name, "memory") != 0)
+		return false;
+	clq_log_err("memory is inside the running server, out of reach; "
+	    "restart the server to empty it");
+	return true;
+}
 
 /* ---- migrate ----------------------------------------------------------- */
 
@@ -94,6 +107,8 @@ cli_flush_cache(const struct cli *cli)
 	if (srv->cache.ops == NULL) {
 		clq_log_err("%s: there is no cache; set cache_backend",
 		    cli->ini);
+	} else if (out_of_reach(srv->cache_plugin)) {
+		rc = CLI_FAILED;
 	} else if (clq_server_open(srv) != CLQ_OK ||
 	    clq_cached_flush(&srv->cache, srv->arena) != CLQ_OK) {
 		clq_log_err("the cache (%s) cannot be reached; see above",
@@ -160,6 +175,8 @@ cli_purge_deleted(const struct cli *cli)
 	else if (srv->storage.ops == NULL)
 		clq_log_err("%s: there is no storage; set storage_backend",
 		    cli->ini);
+	else if (out_of_reach(srv->storage.plugin))
+		good = false;
 	else if (clq_server_open(srv) != CLQ_OK)
 		clq_log_err("the storage (%s) cannot be opened; see above",
 		    srv->storage.plugin->name);

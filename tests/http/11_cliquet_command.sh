@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The operator's command: exit status and output of each sub-command, with
+# good and with wrong configurations (section 09-7). Starts no server.
+# From the environment: CLIQUET (the program), CLQ_PLUGIN_PATH.
+
+cliquet=${CLIQUET:-./cliquet}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/cliquet-command.XXXXXX") || exit 99
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 99
+unset CLIQUET_INI KINTO_INI KINTO_READONLY CLIQUET_READONLY READONLY
+n=0
+
+# check STATUS TEXT ARGUMENT...: the status, and the text in what is said.
+check() {
+	local want=$1 text=$2 said status
+	shift 2
+	said=$("$cliquet" "$@" 2>&1)
+	status=$?
+	n=$((n + 1))
+	if [ "$status" -eq "$want" ] && [[ $said == *"$text"* ]]; then
+		echo "ok $n - cliquet $*"
+	else
+		echo "not ok $n - cliquet $*: status $status, not $want"
+		echo "# wanted: $text"
+		printf '%s\n' "$said" | head -20 | sed 's/^/# /'
+	fi
+}
+
+# is NAME COMMAND...: the command succeeds.
+is() {
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >/dev/null 2>&1; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+	fi
+}
+
+# ---- the command line
+check 0 'usage: cliquet' --help
+check 2 'usage: cliquet'
+check 2 "there is no command 'frobnicate'" frobnicate
+check 2 'an option that version does not take' version --backend sqlite
+check 2 'too many operands for init' init now
+check 2 'too few operands for purge-deleted' purge-deleted record
+check 2 "'few' is no number" purge-deleted record few
+check 2 '' init --no-such-option
+check 0 '.' version
+
+# ---- init
+check 0 'config/kinto.ini: written' init
+is 'the file is private' test "$(stat -c %a config/kinto.ini)" = 600
+check 1 'config/kinto.ini: exists already' init
+is 'secrets differ' test "$(grep -c hmac config/kinto.ini)" -eq \
+    "$(grep hmac config/kinto.ini | sort -u -k3 | wc -l)"
+check 0 'a.ini: written' init --ini a.ini --data 'da%ta' --socket s.sock \
+    --cache-backend memory
+is 'the folder of the data is made' test -d 'da%ta'
+check 0 'b.ini: written' --ini b.ini init --backend memory --host 127.0.0.1
+is 'the host got a port' grep -q '^socket = 127.0.0.1:9000$' b.ini
+check 1 "'mysql' is not available" init --ini c.ini --backend mysql
+check 1 'exclude each other' init --ini c.ini --host h --socket s
+check 1 'with a blank' init --ini c.ini --socket 'a b'
+is 'refused options leave no file' test ! -e c.ini
+
+# ---- check-config
+check 0 'config/kinto.ini: good' check-config
+check 0 'a.ini: good' check-config --ini a.ini
+check 0 'b.ini: good' --ini=b.ini check-config
+check 1 'none.ini: no such file' check-config --ini none.ini
+check 1 '/: not a file' check-config --ini /
+export CLIQUET_INI=a.ini KINTO_INI=none.ini
+check 0 'a.ini: good' check-config
+unset CLIQUET_INI
+check 1 'none.ini: no such file' check-config
+unset KINTO_INI
+{
+	cat b.ini
+	echo 'max_requests = many'
+	echo 'readonly = perhaps'
+	echo 'kinto.workers = 7'
+	echo 'log_level = loud'
+	echo 'eos_url = %(nothing)s'
+} > wrong.ini
+line=$(wc -l < b.ini)
+for text in "wrong.ini:$((line + 1)): max_requests: 'many' is not an integer" \
+    "wrong.ini:$((line + 2)): readonly: 'perhaps' is neither" \
+    "wrong.ini:$((line + 3)): Settings 'workers', 'kinto.workers' are in" \
+    "wrong.ini:$((line + 4)): log_level: 'loud' is unknown" \
+    "wrong.ini:$((line + 5)): eos_url: %(nothing)s names nothing"; do
+	check 1 "$text" check-config --ini wrong.ini
+done
+sed 's/^storage_backend = .*/storage_backend = oracle/' b.ini > other.ini
+check 1 "there is no storage plugin 'oracle'" check-config --ini other.ini
+sed 's/^use = .*/use = egg:nothing/' b.ini > other.ini
+check 1 "there is no app plugin 'nothing'" check-config --ini other.ini
+
+# ---- dump-config
+check 0 '# Set by a.ini:' dump-config --ini a.ini
+is 'no secret is shown' sh -c "! '$cliquet' dump-config --ini a.ini |
+    grep -q \"\$(sed -n 's/^userid_hmac_secret = //p' a.ini)\""
+check 1 'workers' dump-config --ini wrong.ini
+"$cliquet" dump-config --ini a.ini | sed 's/= \*\*\*/= x/' > dumped.ini
+check 0 'dumped.ini: good' check-config --ini dumped.ini
+check 1 '' dump-config --ini none.ini
+
+# ---- what works on data
+check 0 'dry run' migrate --ini a.ini --dry-run
+is 'a dry run makes nothing' test ! -e 'da%ta/kinto.db'
+check 0 'storage: sqlite is up to date' migrate --ini a.ini
+check 0 'storage: sqlite is up to date' migrate --ini a.ini
+check 0 '0 tombstones purged' purge-deleted --ini a.ini record bucket 10
+check 1 'out of reach' purge-deleted --ini b.ini record 10
+check 1 'out of reach' flush-cache --ini a.ini
+export KINTO_READONLY=true
+check 0 'left alone' migrate --ini a.ini
+check 1 'nothing can be purged' purge-deleted --ini a.ini record 10
+unset KINTO_READONLY
+
+echo "1..$n"
