@@ -400,7 +400,7 @@ clq_settings_row(const struct clq_settings *s, const char *key)
 {
 	size_t i;
 
-	/* Later declarations win over earlier ones, exact keys over families. */
+	/* Later declarations win over earlier ones, exact keys over all. */
 	for (i = s->nrows; i-- > 0;)
 		if (strcmp(s->rows[i]->key, key) == 0)
 			return s->rows[i];

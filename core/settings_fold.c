@@ -15,7 +15,7 @@
 enum { PROBLEMS_MAX = 20 };	/* told per file */
 
 void
-clq_ini_problem(struct clq_ini *ini, unsigned number, const char *fmt,
+clq_ini_bad(struct clq_ini *ini, unsigned number, const char *fmt,
     ...)
 {
 	struct clq_str msg, where;
@@ -45,17 +45,17 @@ read_section(struct clq_ini *ini, struct clq_str body)
 	ini->open = NULL;
 	ini->section = clq_str_trim(clq_str_sub(body, 1, end));
 	if (end == body.len)
-		clq_ini_problem(ini, ini->number, "the section has no ']'; write "
+		clq_ini_bad(ini, ini->number, "the section has no ']'; write "
 		    "[app:main]");
 	else if (ini->section.len == 0)
-		clq_ini_problem(ini, ini->number, "the section has no name; write "
+		clq_ini_bad(ini, ini->number, "the section has no name; write "
 		    "[app:main]");
 	else if (ini->section.len > CLQ_INI_NAME_MAX)
-		clq_ini_problem(ini, ini->number, "the name of the section is too "
+		clq_ini_bad(ini, ini->number, "the name of the section is too "
 		    "long; use at most %d bytes", CLQ_INI_NAME_MAX);
 	else if (rest.len != 0 && rest.p[0] != '#' && rest.p[0] != ';')
-		clq_ini_problem(ini, ini->number, "text after ']'; put it on a line "
-		    "of its own");
+		clq_ini_bad(ini, ini->number, "text after ']'; put it on a "
+		    "line of its own");
 	else {
 		ini->has_app = ini->has_app ||
 		    clq_str_is(ini->section, "app:main");
@@ -90,17 +90,17 @@ read_key(struct clq_ini *ini, struct clq_str body, size_t indent)
 	key = clq_str_trim(clq_str_sub(body, 0, eq));
 	ini->open = NULL;
 	if (ini->section.p == NULL)
-		clq_ini_problem(ini, ini->number, "text before the first section; "
+		clq_ini_bad(ini, ini->number, "text before the first section; "
 		    "write [app:main] above it");
 	else if (eq == body.len || key.len == 0)
-		clq_ini_problem(ini, ini->number, "not a setting; write 'key = "
+		clq_ini_bad(ini, ini->number, "not a setting; write 'key = "
 		    "value', or indent the line to continue the one above");
 	else if (key.len > CLQ_INI_NAME_MAX)
-		clq_ini_problem(ini, ini->number, "the key is too long; use at most "
-		    "%d bytes", CLQ_INI_NAME_MAX);
+		clq_ini_bad(ini, ini->number, "the key is too long; use at "
+		    "most %d bytes", CLQ_INI_NAME_MAX);
 	else if (ini->n == CLQ_INI_LINES_MAX)
-		clq_ini_problem(ini, ini->number, "too many settings; at most %d are "
-		    "read", CLQ_INI_LINES_MAX);
+		clq_ini_bad(ini, ini->number, "too many settings; at most %d "
+		    "are read", CLQ_INI_LINES_MAX);
 	else {
 		l = new_line(ini);
 		l->section = ini->section;

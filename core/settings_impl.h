@@ -19,12 +19,12 @@ enum clq_origin {
 /* One known setting and its value. */
 struct clq_entry {
 	const char			*key;	/* without prefix */
-	struct clq_str			 value;	/* NUL-terminated; p NULL: null */
+	struct clq_str			 value;	/* terminated; p NULL: null */
 	struct clq_strs			 words;	/* of the value */
 	enum clq_origin			 origin;
-	const char			*where;	/* "kinto.ini:12"; for messages */
-	const char			*spelled; /* in the file, prefix included */
-	struct clq_str			 raw;	/* in the file, before decoding */
+	const char			*where;	/* "kinto.ini:12" */
+	const char			*spelled; /* with its prefix */
+	struct clq_str			 raw;	/* before decoding */
 	const struct clq_setting	*row;	/* NULL: nobody declared it */
 };
 
@@ -40,7 +40,7 @@ struct clq_settings {
 	size_t				  cap;		/* of entries */
 	uint32_t			 *slots;	/* index + 1; 0: free */
 	size_t				  nslots;	/* a power of two */
-	const struct clq_setting	**rows;		/* exact keys first come */
+	const struct clq_setting	**rows;		/* as declared */
 	size_t				  nrows;
 	size_t				  rows_cap;
 };

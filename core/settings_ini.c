@@ -145,7 +145,7 @@ index_lines(struct clq_ini *ini)
 		l = &ini->lines[i];
 		kept = line_of(ini, l->section, l->key);
 		if (kept != l && kept != NULL)
-			clq_ini_problem(ini, kept->number, "'%.*s' is set twice in "
+			clq_ini_bad(ini, kept->number, "'%.*s' is set twice in "
 			    "[%.*s]; remove this line or line %u",
 			    CLQ_FMT(l->key), CLQ_FMT(l->section), l->number);
 	}
@@ -195,8 +195,8 @@ expand_name(struct clq_ini *ini, const struct clq_ini_line *l,
 	else if (clq_str_is(name, "http_port"))
 		clq_buf_adds(out, "8888");
 	else {
-		clq_ini_problem(ini, l->number, "%.*s: %%(%.*s)s names nothing; set "
-		    "'%.*s' in [DEFAULT] or in this section, or write %%%% "
+		clq_ini_bad(ini, l->number, "%.*s: %%(%.*s)s names nothing; "
+		    "set '%.*s' in [DEFAULT] or in this section, or write %%%% "
 		    "for a percent sign", CLQ_FMT(l->key), CLQ_FMT(name),
 		    CLQ_FMT(name));
 		return false;
@@ -214,7 +214,7 @@ expand(struct clq_ini *ini, const struct clq_ini_line *l, struct clq_str text,
 
 	if (depth > DEPTH_MAX || ++ini->expansions > EXPANSIONS_MAX ||
 	    !clq_buf_ok(out)) {
-		clq_ini_problem(ini, l->number, "%.*s: endless or too large after "
+		clq_ini_bad(ini, l->number, "%.*s: endless or too large after "
 		    "replacing %%(...)s; a name must not contain itself",
 		    CLQ_FMT(l->key));
 		return false;
@@ -232,7 +232,7 @@ expand(struct clq_ini *ini, const struct clq_ini_line *l, struct clq_str text,
 		end = clq_str_find(text, ')', pct);
 		if (text.p[pct + 1 < text.len ? pct + 1 : pct] != '(' ||
 		    end + 1 >= text.len || text.p[end + 1] != 's') {
-			clq_ini_problem(ini, l->number, "%.*s: '%%' begins neither "
+			clq_ini_bad(ini, l->number, "%.*s: '%%' begins neither "
 			    "%%(name)s nor %%%%; write %%%% for a percent "
 			    "sign", CLQ_FMT(l->key));
 			return false;
@@ -260,7 +260,7 @@ check_conflict(struct clq_ini *ini, const struct clq_entry *e,
 		a = l->key;
 		b = other;
 	}
-	clq_ini_problem(ini, l->number, "Settings '%.*s', '%.*s' are in conflict. "
+	clq_ini_bad(ini, l->number, "Settings '%.*s', '%.*s' are in conflict. "
 	    "Keep one of them (the other is at %s)", CLQ_FMT(a), CLQ_FMT(b),
 	    e->where);
 }
@@ -279,13 +279,13 @@ take_line(struct clq_ini *ini, const struct clq_ini_line *l, struct clq_str key)
 	if (!expand(ini, l, clq_buf_str(&l->value), 0, &out))
 		return;
 	if (!clq_buf_ok(&out)) {
-		clq_ini_problem(ini, l->number, "%.*s: the value is too long; at most "
-		    "%d bytes are read", CLQ_FMT(l->key), VALUE_MAX);
+		clq_ini_bad(ini, l->number, "%.*s: the value is too long; at "
+		    "most %d bytes are read", CLQ_FMT(l->key), VALUE_MAX);
 		return;
 	}
 	raw = clq_buf_str(&out);
 	if (clq_str_is(key, "use") && clq_str_starts(raw, "config:")) {
-		clq_ini_problem(ini, l->number, "use: 'config:' is not supported; "
+		clq_ini_bad(ini, l->number, "use: 'config:' is not supported; "
 		    "copy the settings of that file here");
 		return;
 	}
@@ -314,8 +314,9 @@ resource_prefix(struct clq_ini *ini, struct clq_str section,
 		    name.p[i]) == NULL)
 			break;
 	if (name.len == 0 || i < name.len) {
-		clq_ini_problem(ini, first->number, "[%.*s]: the name of a resource "
-		    "is made of a-z, 0-9, '_' and '-'", CLQ_FMT(section));
+		clq_ini_bad(ini, first->number, "[%.*s]: the name of a "
+		    "resource is made of a-z, 0-9, '_' and '-'",
+		    CLQ_FMT(section));
 		return false;
 	}
 	*prefix = clq_arena_printf(ini->arena, "resource.%.*s.",

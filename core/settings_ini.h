@@ -36,7 +36,7 @@ struct clq_ini {
 	bool			 has_app;	/* [app:main] was there */
 	unsigned		 number;	/* of the line being read */
 	unsigned		 problems;
-	struct clq_str		 section;	/* where we are; p NULL: nowhere */
+	struct clq_str		 section;	/* where we are; or absent */
 	struct clq_ini_line	*open;		/* may be continued; or NULL */
 	size_t			 indent;	/* of the open one */
 	struct _dictionary_	*dict;		/* iniparser's */
@@ -47,7 +47,7 @@ struct clq_ini {
 void clq_ini_fold(struct clq_ini *ini, struct clq_str text);
 
 /* Report a problem of a line; after twenty, no more. */
-void clq_ini_problem(struct clq_ini *ini, unsigned number, const char *fmt,
+void clq_ini_bad(struct clq_ini *ini, unsigned number, const char *fmt,
     ...) CLQ_PRINTF(3, 4);
 
 #endif

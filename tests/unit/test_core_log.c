@@ -286,7 +286,7 @@ Test(log, file_is_reopened)
 	rmdir(dir);
 }
 
-Test(log, lines_of_processes_do_not_mix, .timeout = 60)
+Test(log, lines_of_processes_do_not_mix)
 {
 	enum { CHILDREN = 4, LINES = 200, SIZE = 3000 };
 	char dir[] = "/tmp/clq-log-XXXXXX", letters[SIZE + 1], *line = NULL;
@@ -296,6 +296,7 @@ Test(log, lines_of_processes_do_not_mix, .timeout = 60)
 	ssize_t len;
 	FILE *f;
 
+	alarm(60);
 	cr_assert_not_null(mkdtemp(dir));
 	path = clq_arena_printf(arena, "%s/a.log", dir).p;
 	cr_assert_eq(configure(clq_arena_printf(arena, "log_file = %s\n",

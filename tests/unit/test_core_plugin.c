@@ -27,6 +27,7 @@ static char dir[] = "/tmp/clq-plugin-XXXXXX";
 static void
 setup(void)
 {
+	alarm(60);
 	arena = clq_arena_new();
 	said_fd = memfd_create("log", MFD_CLOEXEC);
 	cr_assert_neq(said_fd, -1);
@@ -50,7 +51,7 @@ teardown(void)
 	close(said_fd);
 }
 
-TestSuite(plugin, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(plugin, .init = setup, .fini = teardown);
 
 #define cr_said(text) \
 	cr_expect(said(text), "not said: %s\nbut:\n%s", text, said_text)

@@ -1,79 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings: how an ini is read, what the environment changes, what the
- * declarations check, and what people are told when something is wrong. What
- * the log says is caught by putting a memory file in place of standard error.
+ * How an ini is read, and what people are told when something in it is wrong.
  */
-#include <cliquet/buf.h>
-#include <cliquet/str.h>
+#include "settings_fixture.h"
 
-#include "settings_load.h"
-
-#include <criterion/criterion.h>
-
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static struct clq_settings *s;
-static struct clq_arena *arena;
-static char said_text[65536];
-static int said_fd;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-	said_fd = memfd_create("log", MFD_CLOEXEC);
-	cr_assert_neq(said_fd, -1);
-	cr_assert_neq(dup2(said_fd, STDERR_FILENO), -1);
-}
-
-static void
-teardown(void)
-{
-	clq_settings_free(&s);
-	clq_arena_free(&arena);
-	close(said_fd);
-}
 
 TestSuite(settings, .init = setup, .fini = teardown);
-
-/* True if the log holds this text. */
-static bool
-said(const char *text)
-{
-	ssize_t n = pread(said_fd, said_text, sizeof said_text - 1, 0);
-
-	said_text[n > 0 ? n : 0] = '\0';
-	return strstr(said_text, text) != NULL;
-}
-
-#define cr_said(text) \
-	cr_expect(said(text), "not said: %s\nbut:\n%s", text, said_text)
-
-static enum clq_status
-parse_str(struct clq_str text)
-{
-	clq_settings_free(&s);
-	return clq_settings_parse("t.ini", text, &s);
-}
-
-/* Read the body of [app:main], whose first line is line 2. */
-static enum clq_status
-parse(const char *body)
-{
-	return parse_str(clq_arena_printf(arena, "[app:main]\n%s", body));
-}
-
-static const char *
-get(const char *key)
-{
-	const char *v = clq_settings_cstr(s, key);
-
-	return v != NULL ? v : "(unset)";
-}
 
 /* ---- reading ----------------------------------------------------------- */
 
@@ -121,8 +54,8 @@ Test(settings, keeps_what_the_library_would_change)
 	clq_buf_adds(&b, "[app:main]\nlong = ");
 	for (i = 0; i < 5000; i++)
 		clq_buf_adds(&b, "x;#\"' ");
-	clq_buf_adds(&b, "end\nback = a\\\nnext = 'quoted'\nk\xc3\xa9y = \xc3\xa9"
-	    "\n[APP:MAIN]\nback = other\n");
+	clq_buf_adds(&b, "end\nback = a\\\nnext = 'quoted'\n"
+	    "k\xc3\xa9y = \xc3\xa9\n[APP:MAIN]\nback = other\n");
 	cr_assert_eq(parse_str(clq_buf_str(&b)), CLQ_OK);
 	v = get("long");
 	cr_expect_eq(strlen(v), 5000 * 6 + 3);
@@ -305,11 +238,12 @@ Test(settings, tells_wrong_interpolation)
 	}
 }
 
-Test(settings, bounds_interpolation, .timeout = 20)
+Test(settings, bounds_interpolation)
 {
 	struct clq_buf b;
 	int i, j;
 
+	alarm(20);
 	clq_buf_init(&b, arena, 0);
 	for (i = 0; i < 9; i++) {		/* ten to the ninth */
 		clq_buf_printf(&b, "a%d = ", i);
@@ -373,11 +307,12 @@ Test(settings, tells_all_problems_but_not_without_end)
 	cr_said("t.ini:1003: readonly: ");
 }
 
-Test(settings, bounds_names_and_numbers, .timeout = 30)
+Test(settings, bounds_names_and_numbers)
 {
 	struct clq_buf b;
 	int i;
 
+	alarm(30);
 	clq_buf_init(&b, arena, 0);
 	for (i = 0; i < 151; i++)
 		clq_buf_addc(&b, 'k');
@@ -453,10 +388,11 @@ Test(settings, refuses_what_is_no_ini_file)
 	cr_said(clq_arena_printf(arena, "%s: too large", path).p);
 }
 
-Test(settings, does_not_wait_for_a_fifo, .timeout = 10)
+Test(settings, does_not_wait_for_a_fifo)
 {
 	char path[64];
 
+	alarm(10);
 	snprintf(path, sizeof path, "/tmp/clq-fifo-%ld", (long)getpid());
 	cr_assert_eq(mkfifo(path, 0600), 0);
 	cr_expect_eq(clq_settings_load(path, &s), CLQ_INVALID);
@@ -496,248 +432,4 @@ Test(settings, checks_types_and_bounds)
 	    CLQ_OK);
 	cr_expect_eq(clq_settings_int(s, "batch_max_requests", 0), 0);
 	cr_expect_eq(clq_settings_int(s, "paginate_by", -7), -7);
-}
-
-/* ---- environment ------------------------------------------------------- */
-
-Test(settings, environment_wins_in_order)
-{
-	setenv("EOS_URL", "bare", 1);
-	cr_assert_eq(parse("eos_url = file\n"), CLQ_OK);
-	cr_expect_str_eq(get("eos_url"), "bare");
-	cr_expect_str_eq(clq_settings_origin(s, "eos_url"),
-	    "environment EOS_URL");
-	setenv("KINTO_EOS_URL", "\"kin to\"", 1);
-	cr_assert_eq(parse("kinto.eos_url = file\n"), CLQ_OK);
-	cr_expect_str_eq(get("eos_url"), "kin to");
-	setenv("CLIQUET_EOS_URL", "mine", 1);
-	cr_assert_eq(parse(""), CLQ_OK);
-	cr_expect_str_eq(get("eos_url"), "mine");
-	cr_expect_str_eq(clq_settings_origin(s, "eos_url"),
-	    "environment CLIQUET_EOS_URL");
-}
-
-Test(settings, environment_reaches_known_keys_only)
-{
-	setenv("KINTO_EOS", "\"2999-01-01\"", 1);
-	setenv("KINTO_MULTIAUTH_POLICIES", "a b", 1);
-	setenv("RECORD_CACHE_EXPIRES_SECONDS", "3", 1);
-	setenv("KINTO_OWN_KEY_X", "3", 1);
-	setenv("KINTO_NEVER_HEARD", "3", 1);
-	cr_assert_eq(parse("own.key-x = 1\n"), CLQ_OK);
-	cr_expect_str_eq(get("eos"), "2999-01-01");
-	cr_expect_eq(clq_settings_list(s, "multiauth.policies").n, 2);
-	cr_expect_str_eq(get("own.key-x"), "3");
-	cr_expect_str_eq(get("record_cache_expires_seconds"), "(unset)");
-	cr_expect_str_eq(get("never_heard"), "(unset)");
-}
-
-Test(settings, shell_variables_do_not_configure_the_server)
-{
-	setenv("USER", "alice", 1);
-	setenv("GROUP", "staff", 1);
-	setenv("WORKERS", "9", 1);
-	setenv("USE", "what", 1);
-	setenv("KINTO_WORKERS", "3", 1);
-	setenv("CLIQUET_USER", "www", 1);
-	cr_assert_eq(parse(""), CLQ_OK);
-	cr_expect_str_eq(get("group"), "");
-	cr_expect_str_eq(get("user"), "www");
-	cr_expect_str_eq(get("workers"), "3");
-	cr_expect_str_eq(get("use"), "(unset)");
-}
-
-Test(settings, environment_is_checked)
-{
-	setenv("CLIQUET_WORKERS", "many", 1);
-	setenv("EOS_URL", "\xff", 1);
-	cr_assert_eq(parse("workers = 3\n"), CLQ_INVALID);
-	cr_said("environment CLIQUET_WORKERS: workers: 'many' is not");
-	cr_said("environment EOS_URL: the value is not UTF-8");
-}
-
-Test(settings, environment_makes_listener_options)
-{
-	setenv("EVENT_LISTENERS", "redis my-log", 1);
-	setenv("EVENT_LISTENERS_REDIS_USE", "a.b", 1);
-	setenv("KINTO_EVENT_LISTENERS_MY_LOG_ACTIONS", "create delete", 1);
-	setenv("EVENT_LISTENERS_OTHER_USE", "x", 1);
-	cr_assert_eq(parse(""), CLQ_OK);
-	cr_expect_str_eq(get("event_listeners.redis.use"), "a.b");
-	cr_expect_eq(clq_settings_list(s, "event_listeners.my-log.actions").n,
-	    2);
-	cr_expect_not(clq_settings_has(s, "event_listeners.redis.actions"));
-	cr_expect_not(clq_settings_has(s, "event_listeners.other.use"));
-}
-
-/* ---- declarations ------------------------------------------------------ */
-
-static const struct clq_setting plugin_rows[] = {
-	{ "project_name", CLQ_SET_STR, "kinto", 0, 0, NULL, "Name." },
-	{ "retry_after_seconds", CLQ_SET_INT, "3", 0, 10, "seconds", "X." },
-	{ "plugin.size", CLQ_SET_INT, "7", 1, 9, "bytes", "Size." },
-	{ "plugin.key", CLQ_SET_SECRET, NULL, 0, 0, NULL, "Key." },
-	{ "plugin.on.*", CLQ_SET_BOOL, NULL, 0, 0, NULL, "Switches." }
-};
-
-static enum clq_status
-declare(void)
-{
-	return clq_settings_declare(s, plugin_rows, CLQ_COUNT(plugin_rows));
-}
-
-Test(settings, plugins_replace_defaults)
-{
-	cr_assert_eq(parse(""), CLQ_OK);
-	cr_assert_eq(declare(), CLQ_OK);
-	cr_expect_str_eq(get("project_name"), "kinto");
-	cr_expect_eq(clq_settings_int(s, "retry_after_seconds", 0), 3);
-	cr_expect_eq(clq_settings_int(s, "plugin.size", 0), 7);
-	cr_expect_str_eq(get("plugin.key"), "(unset)");
-}
-
-Test(settings, plugins_do_not_replace_what_was_set)
-{
-	setenv("KINTO_RETRY_AFTER_SECONDS", "5", 1);
-	setenv("PLUGIN_SIZE", "2", 1);
-	setenv("PLUGIN_KEY", "k", 1);
-	cr_assert_eq(parse("project_name = mine\nplugin.size = 1\n"), CLQ_OK);
-	cr_assert_eq(declare(), CLQ_OK);
-	cr_assert_eq(declare(), CLQ_OK);	/* twice is harmless */
-	cr_expect_str_eq(get("project_name"), "mine");
-	cr_expect_str_eq(get("retry_after_seconds"), "5");
-	cr_expect_str_eq(get("plugin.size"), "2");
-	cr_expect_str_eq(get("plugin.key"), "k");
-}
-
-Test(settings, declarations_check_the_file)
-{
-	cr_assert_eq(parse("plugin.size = 10\nplugin.on.x = perhaps\n"),
-	    CLQ_OK);
-	cr_assert_eq(declare(), CLQ_INVALID);
-	cr_said("t.ini:2: plugin.size: 10 is out of range");
-	cr_said("t.ini:3: plugin.on.x: 'perhaps' is neither");
-	cr_expect_not(clq_settings_usable(s));
-}
-
-Test(settings, warns_of_unknown_keys_once)
-{
-	cr_assert_eq(parse("kinto.cors_origin = *\nzzz = 1\nplugin.size = 1\n"
-	    "flush_endpoint_enabled = true\npyramid.debug = true\n"), CLQ_OK);
-	cr_assert_eq(declare(), CLQ_OK);
-	clq_settings_warn_unknown(s);
-	cr_said("t.ini:2: 'kinto.cors_origin' is not a setting of the server "
-	    "or of its plugins; did you mean 'cors_origins'?");
-	cr_said("t.ini:3: 'zzz' is not a setting");
-	cr_expect_not(said("plugin.size"));
-	cr_expect_not(said("flush_endpoint_enabled"));
-	cr_expect_not(said("pyramid"));
-	cr_assert_eq(ftruncate(said_fd, 0), 0);
-	clq_settings_warn_unknown(s);
-	cr_expect_not(said("zzz"));
-	cr_expect(clq_settings_usable(s));
-}
-
-Test(settings, errors_of_plugins_name_the_place)
-{
-	cr_assert_eq(parse("eos = never\n"), CLQ_OK);
-	cr_expect_eq(clq_settings_error(s, "eos", "no %s; use one", "date"),
-	    CLQ_INVALID);
-	cr_said("t.ini:2: eos: no date; use one");
-	cr_expect_eq(clq_settings_error(s, "socket", "missing"), CLQ_INVALID);
-	cr_said("t.ini: socket: missing");
-	cr_expect_not(clq_settings_usable(s));
-}
-
-/* ---- dump -------------------------------------------------------------- */
-
-static const char *
-dump(void)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-	const char *copy;
-
-	clq_settings_dump(s, f);
-	fclose(f);
-	copy = clq_arena_cstr(arena, (struct clq_str){ text, len });
-	free(text);
-	return copy;
-}
-
-Test(settings, dump_hides_secrets)
-{
-	const char *text;
-
-	cr_assert_eq(parse(
-	    "userid_hmac_secret = hidden1\n"
-	    "storage_url = postgres://me:hidden2@x@host/db?password=hidden3\n"
-	    "multiauth.policy.google.client_secret = hidden4\n"
-	    "unknown_password = hidden5\n"
-	    "plugin.key = hidden6\n"
-	    "cache_hosts = a:1 redis://:hidden7@h/ b:2\n"), CLQ_OK);
-	cr_assert_eq(declare(), CLQ_OK);
-	text = dump();
-	cr_expect_null(strstr(text, "hidden"), "%s", text);
-	cr_expect_not_null(strstr(text, "postgres://me:***@host/db?password="
-	    "***"));
-	cr_expect_not_null(strstr(text, "a:1 redis://:***@h/ b:2"));
-	cr_expect_not_null(strstr(text, "userid_hmac_secret = ***"));
-}
-
-Test(settings, dump_says_where_values_come_from)
-{
-	const char *text;
-
-	setenv("CLIQUET_WORKERS", "5", 1);
-	cr_assert_eq(parse("paginate_by = 3\n"), CLQ_OK);
-	text = dump();
-	cr_expect_not_null(strstr(text, "# Set by t.ini:2.\npaginate_by = 3"));
-	cr_expect_not_null(strstr(text,
-	    "# Set by environment CLIQUET_WORKERS.\nworkers = 5"));
-	cr_expect_not_null(strstr(text, "\n#backlog = 1024\n"));
-	cr_expect_not_null(strstr(text, "# Integer, connections, 1 to 65535;"));
-}
-
-Test(settings, dump_can_be_read_back)
-{
-	static const char *const keys[] = { "includes", "project_name",
-	    "project_docs", "eos", "error_info_link", "unknown.thing",
-	    "resource.m.schema", "server.port", "cors_origins" };
-	const char *before[CLQ_COUNT(keys)];
-	size_t i;
-
-	cr_assert_eq(parse_str(CLQ_STR("[app:main]\nincludes = a\n  b\n"
-	    "project_name = \" blank \"\nproject_docs = 100%%\neos = null\n"
-	    "error_info_link = \"a\\n#b\"\nunknown.thing = x\n  y\n"
-	    "cors_origins = \"#a\\n;b\"\n"
-	    "[resource:m]\nschema = {\n  }\n[server:main]\nport = 1\n")),
-	    CLQ_OK);
-	for (i = 0; i < CLQ_COUNT(keys); i++)
-		before[i] = clq_arena_cstr(arena, clq_str_of(get(keys[i])));
-	cr_assert_eq(parse_str(clq_str_of(dump())), CLQ_OK, "%s", said_text);
-	for (i = 0; i < CLQ_COUNT(keys); i++)
-		cr_expect_str_eq(get(keys[i]), before[i], "%s: '%s', not '%s'",
-		    keys[i], get(keys[i]), before[i]);
-}
-
-Test(settings, table_is_sound)
-{
-	size_t i, j;
-
-	cr_assert_eq(clq_settings_load(NULL, &s), CLQ_OK);
-	for (i = 0; i < clq_n_core_settings; i++) {
-		const struct clq_setting *row = &clq_core_settings[i];
-		size_t len = strlen(row->help);
-
-		cr_expect(len > 5 && row->help[len - 1] == '.', "%s",
-		    row->key);
-		cr_expect(row->type != CLQ_SET_INT || row->min < row->max,
-		    "%s", row->key);
-		cr_expect(row->def == NULL || strchr(row->key, '*') == NULL,
-		    "%s", row->key);
-		for (j = 0; j < i; j++)
-			cr_expect_str_neq(row->key, clq_core_settings[j].key);
-	}
 }
