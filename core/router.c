@@ -2,10 +2,11 @@
 /*
  * Routes: declared services and the endpoints of resources (section 01-1).
  *
- * There are some dozens of routes, so a sorted list does: the patterns with
- * more literal segments come first, and the first that matches wins. Patterns
- * are split once, in the master; matching compares segments of the decoded path
- * in place and allocates nothing. Read-only after start-up.
+ * There are some dozens of routes, so a sorted list does: a pattern with a
+ * literal segment comes before one that has a variable there, and the first
+ * that matches wins. So an alias takes all that is below it, whatever else the
+ * rest of the path would fit. Patterns are split once, in the master; matching
+ * compares segments of the decoded path in place and allocates nothing.
  */
 #include "router.h"
 
@@ -26,7 +27,6 @@ struct entry {
 	struct segment		*segments;
 	size_t			 n;
 	bool			 rest;		/* the last takes everything */
-	size_t			 nliterals;
 	uint32_t		 literals;	/* bits, the first segment highest */
 };
 
@@ -103,12 +103,10 @@ pattern_parse(struct clq_arena *arena, const char *pattern, struct entry *e)
 		text = next_segment(&rest);
 		if (!segment_parse(text, rest.len == 0, s, &e->rest))
 			return false;
-		if (s->variable) {
+		if (s->variable)
 			nvars++;
-		} else {
-			e->nliterals++;
+		else
 			e->literals |= UINT32_C(1) << (31 - e->n);
-		}
 	}
 	return nvars <= CLQ_MAX_VARS;
 }
@@ -131,8 +129,6 @@ same_pattern(const struct entry *a, const struct entry *b)
 static bool
 better(const struct entry *a, const struct entry *b)
 {
-	if (a->nliterals != b->nliterals)
-		return a->nliterals > b->nliterals;
 	if (a->literals != b->literals)
 		return a->literals > b->literals;
 	return !a->rest && b->rest;

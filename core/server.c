@@ -2,10 +2,11 @@
 /*
  * Putting a server together from its settings (section 11-2).
  *
- * The order matters: the application comes first, since its setup may give
- * settings other defaults and declare resources that the included plugins build
- * upon; then the includes; then what only reads settings (policies, backends).
- * All problems of a step are said before the start is refused.
+ * The order matters: backends first, since resources want to know that there is
+ * a place to keep them; then the application, whose setup may give settings
+ * other defaults and declares what the included plugins build upon; then the
+ * includes; then what only reads settings. All problems of a step are said
+ * before the start is refused.
  */
 #include "server.h"
 
@@ -126,17 +127,14 @@ setup_includes(struct clq_server *srv)
 	return rc;
 }
 
-/* Resources without a place to keep them would fail with each request. */
+/* Resources whose permissions have no place to be kept would be closed to
+ * everybody. That there is a storage was checked when they were added. */
 static enum clq_status
-check_resources(struct clq_server *srv)
+check_permissions(struct clq_server *srv)
 {
 	for (size_t i = 0; i < srv->nresources; i++) {
 		const struct clq_resource *r = srv->resources[i].decl;
 
-		if (srv->storage.ops == NULL)
-			return clq_settings_error(srv->settings,
-			    "storage_backend", "the resource \"%s\" needs a "
-			    "storage backend", r->name);
 		if (srv->permission.ops == NULL &&
 		    !(r->flags & CLQ_RESOURCE_USER))
 			return clq_settings_error(srv->settings,
@@ -157,6 +155,7 @@ configure(struct clq_server *srv)
 	if ((rc = read_basics(srv)) != CLQ_OK ||
 	    (rc = clq_add_auth_kind(srv, &clq_auth_basic)) != CLQ_OK ||
 	    (rc = clq_views_setup(srv)) != CLQ_OK ||
+	    (rc = clq_backends_configure(srv)) != CLQ_OK ||
 	    (rc = setup_application(srv)) != CLQ_OK)
 		return rc;
 	rc = setup_includes(srv);
@@ -165,10 +164,8 @@ configure(struct clq_server *srv)
 	    clq_lifecycle_configure(srv) != CLQ_OK)
 		rc = CLQ_INVALID;
 	clq_cors_configure(srv);
-	if (clq_backends_configure(srv) != CLQ_OK)
-		return CLQ_INVALID;
 	if (rc == CLQ_OK)
-		rc = check_resources(srv);
+		rc = check_permissions(srv);
 	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))
 		rc = CLQ_INVALID;
 	if (rc == CLQ_OK)

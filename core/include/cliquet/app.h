@@ -136,7 +136,8 @@ enum {
 /*
  * path: below the version prefix; "/score/{game}". A variable is one segment;
  * "{rest*}" at the end takes everything. HEAD is served by GET if not given.
- * Where two paths match, the one with more literal segments wins.
+ * Where two paths match, the one that is literal at the first segment in which
+ * they differ wins: "/a/default/{rest*}" before "/a/{id}/b".
  */
 struct clq_service {
 	uint32_t		 size;
