@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lists: reading, counting, deleting and trimming what a query selects.
+ *
+ * A page is read row by row into the arena; with a limit SQLite stops there.
+ * delete_all first reads what it will delete, because it must return it, and
+ * gives the tombstones a run of consecutive timestamps.
+ */
+#include "storage/sqlite.h"
+
+#include <cliquet/clock.h>
+
+enum { PAGE_FIRST = 32 };	/* objects a page has room for at first */
+
+static void
+read_object(struct clq_arena *arena, sqlite3_stmt *stmt,
+    struct clq_object *o)
+{
+	memset(o, 0, sizeof *o);
+	o->id = sq_column_dup(arena, stmt, 0);
+	o->last_modified = sqlite3_column_int64(stmt, 1);
+	o->deleted = sqlite3_column_int(stmt, 2) != 0;
+	o->data = sq_column_dup(arena, stmt, 3);
+}
+
+/* Not clq_arena_grow(): the texts come in between. */
+static struct clq_object *
+next_place(struct clq_arena *arena, struct clq_page *page, size_t *cap)
+{
+	struct clq_object *more;
+
+	if (page->n == *cap) {
+		*cap = *cap > 0 ? *cap * 2 : PAGE_FIRST;
+		more = clq_arena_calloc(arena, *cap, sizeof *more);
+		if (page->n > 0)
+			memcpy(more, page->objects, page->n * sizeof *more);
+		page->objects = more;
+	}
+	return &page->objects[page->n++];
+}
+
+static enum clq_status
+select_objects(struct sq_db *q, struct clq_arena *arena,
+    const struct clq_query *query, bool deleted, struct clq_page *out)
+{
+	struct clq_page page = { 0 };
+	enum clq_status status;
+	sqlite3_stmt *stmt;
+	struct sq_sql b;
+	size_t cap = 0;
+
+	sq_sql_query(&b, arena, "SELECT id, last_modified, deleted, data",
+	    query, deleted);
+	sq_sql_after(&b, query);
+	sq_sql_order(&b);
+	if (query->limit > 0)
+		sq_sql_add_int(&b, " LIMIT ?", (int64_t)query->limit);
+	if (b.nothing) {
+		*out = page;
+		return CLQ_OK;
+	}
+	stmt = sq_sql_prepare(q, &b);
+	if (stmt == NULL)
+		return q->doomed;
+	while ((status = sq_step(q, stmt)) == CLQ_OK)
+		read_object(arena, stmt, next_place(arena, &page, &cap));
+	sq_done(stmt);
+	if (status != CLQ_NOT_FOUND)
+		return status;
+	*out = page;
+	return CLQ_OK;
+}
+
+enum clq_status
+sq_list(void *self, struct clq_arena *arena, const struct clq_query *query,
+    struct clq_page *out)
+{
+	struct sq_db *q = sq_self(self);
+	enum clq_status status = sq_start(q, false);
+
+	if (status != CLQ_OK)
+		return status;
+	return select_objects(q, arena, query, query->include_deleted, out);
+}
+
+static enum clq_status
+count_objects(struct sq_db *q, struct sq_sql *b, int64_t *out)
+{
+	sqlite3_stmt *stmt = sq_sql_prepare(q, b);
+	enum clq_status status;
+
+	if (stmt == NULL)
+		return q->doomed;
+	status = sq_step(q, stmt);
+	if (status == CLQ_OK)
+		*out = sqlite3_column_int64(stmt, 0);
+	sq_done(stmt);
+	return status;
+}
+
+enum clq_status
+sq_count(void *self, const struct clq_query *query, int64_t *out)
+{
+	struct sq_db *q = sq_self(self);
+	enum clq_status status = sq_start(q, false);
+	struct clq_arena *arena;
+	struct sq_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	arena = clq_arena_new();
+	sq_sql_query(&b, arena, "SELECT count(*)", query,
+	    query->include_deleted);
+	if (b.nothing)
+		*out = 0;
+	else
+		status = count_objects(q, &b, out);
+	clq_arena_free(&arena);
+	return status;
+}
+
+static enum clq_status
+bury(struct sq_db *q, const struct clq_coll *coll,
+    const struct clq_deleted *item)
+{
+	sqlite3_stmt *stmt = sq_prepare(q,
+	    "UPDATE objects SET deleted = 1, data = '{}', last_modified = ?4"
+	    " WHERE resource = ?1 AND parent = ?2 AND id = ?3", true);
+
+	if (stmt == NULL)
+		return q->doomed;
+	sq_bind_str(q, stmt, 1, coll->resource);
+	sq_bind_str(q, stmt, 2, coll->parent);
+	sq_bind_str(q, stmt, 3, item->old.id);
+	sq_bind_int(q, stmt, 4, item->last_modified);
+	return sq_run(q, stmt);
+}
+
+enum clq_status
+sq_delete_all(void *self, struct clq_arena *arena,
+    const struct clq_query *query, struct clq_deletions *out)
+{
+	struct sq_db *q = sq_self(self);
+	enum clq_status status = sq_start(q, true);
+	struct clq_deletions dead = { 0 };
+	struct clq_page page = { 0 };
+	clq_msec first = 0;
+	size_t i;
+
+	if (status == CLQ_OK)
+		status = select_objects(q, arena, query, false, &page);
+	if (status == CLQ_OK && page.n > 0)
+		status = sq_bump(q, &query->coll, page.n, &first);
+	if (status == CLQ_OK)
+		dead.items = clq_arena_calloc(arena, page.n,
+		    sizeof *dead.items);
+	for (i = 0; status == CLQ_OK && i < page.n; i++) {
+		dead.items[i].old = page.objects[i];
+		dead.items[i].last_modified = first + (clq_msec)i;
+		status = bury(q, &query->coll, &dead.items[i]);
+	}
+	if (status != CLQ_OK)
+		return status;
+	dead.n = page.n;
+	*out = dead;
+	return CLQ_OK;
+}
+
+enum clq_status
+sq_trim(void *self, const struct clq_query *query, size_t keep,
+    int64_t *removed)
+{
+	struct sq_db *q = sq_self(self);
+	enum clq_status status = sq_start(q, true);
+	struct clq_arena *arena;
+	struct sq_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	arena = clq_arena_new();
+	sq_sql_query(&b, arena,
+	    "DELETE FROM objects WHERE rowid IN (SELECT rowid", query,
+	    query->include_deleted);
+	sq_sql_add_int(&b, " ORDER BY last_modified DESC LIMIT -1 OFFSET ?",
+	    (int64_t)keep);
+	sq_sql_add(&b, ")");
+	if (!b.nothing)
+		status = sq_run(q, sq_sql_prepare(q, &b));
+	if (status == CLQ_OK)
+		*removed = b.nothing ? 0 : sqlite3_changes(q->db);
+	clq_arena_free(&arena);
+	return status;
+}

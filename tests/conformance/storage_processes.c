@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The promises that hold between processes: changes become visible in the
+ * order of their timestamps, and a killed writer harms nobody.
+ *
+ * As in the server, the backend is configured before the fork and opened after
+ * it. Writers note what was acknowledged in shared memory.
+ */
+#include "tests/conformance/storage.h"
+
+#include <cliquet/clock.h>
+#include <cliquet/str.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	WRITERS		= 8,
+	ACKS		= 100000,	/* of one writer */
+	LOAD_MSEC	= 2000
+};
+
+struct acks {
+	_Atomic size_t	n;
+	clq_msec	times[ACKS];
+};
+
+struct shared {
+	_Atomic bool	stop;
+	_Atomic int	ready;
+	struct acks	acks[WRITERS];
+};
+
+struct writer {
+	struct shared	*shared;
+	int		 number;
+};
+
+static struct shared *
+shared_new(void)
+{
+	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	cr_assert(s != MAP_FAILED);
+	return s;
+}
+
+/* One change in a transaction of its own. */
+static enum clq_status
+change(struct fixture *f, const char *id, enum clq_write_op op,
+    clq_msec *t)
+{
+	const struct clq_storage_ops *ops = f->plugin->storage;
+	struct clq_write w = { .op = op, .coll = list,
+	    .id = clq_str_of(id), .data = CLQ_STR("{\"n\":1}") };
+	enum clq_status rc;
+
+	rc = f->plugin->backend->begin(f->self, CLQ_TX_WRITE);
+	if (rc != CLQ_OK)
+		return rc;
+	rc = ops->write(f->self, &w, 1);
+	if (rc == CLQ_OK) {
+		rc = f->plugin->backend->finish(f->self, true);
+	} else {
+		(void)!f->plugin->backend->finish(f->self, false);
+		return rc;
+	}
+	*t = w.last_modified;
+	return rc == CLQ_OK ? w.status : rc;
+}
+
+/* Create objects until told to stop; every fourth is deleted again. */
+static int
+write_load(struct fixture *f, void *ctx)
+{
+	struct writer *me = ctx;
+	struct acks *acks = &me->shared->acks[me->number];
+	enum clq_status rc;
+	char id[32];
+	clq_msec t;
+	size_t n;
+
+	while (!me->shared->stop && (n = acks->n) < ACKS) {
+		snprintf(id, sizeof id, "w%d-%zu", me->number,
+		    n % 4 == 3 ? n - 1 : n);
+		rc = change(f, id, n % 4 == 3 ? CLQ_WRITE_DELETE :
+		    CLQ_WRITE_CREATE, &t);
+		if (rc == CLQ_RETRY)
+			continue;
+		if (rc != CLQ_OK)
+			return EXIT_FAILURE;
+		acks->times[n] = t;
+		acks->n = n + 1;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int
+flush_all(struct fixture *f, void *ctx)
+{
+	(void)ctx;
+	if (f->plugin->backend->begin(f->self, CLQ_TX_WRITE) != CLQ_OK ||
+	    f->plugin->storage->flush(f->self) != CLQ_OK)
+		return EXIT_FAILURE;
+	return f->plugin->backend->finish(f->self, true) == CLQ_OK ?
+	    EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void
+setup(void)
+{
+	fixture_configure(&fx, "storage");
+	cr_assert_eq(fixture_wait(fixture_fork(&fx, flush_all, NULL)), 0);
+}
+
+#define ProcessTest(...)						\
+	Test(__VA_ARGS__, .init = setup, .fini = storage_teardown,	\
+	    .timeout = 120)
+
+static int
+time_order(const void *a, const void *b)
+{
+	const clq_msec *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* All acknowledged timestamps, sorted. */
+static clq_msec *
+all_acks(const struct shared *s, size_t *n)
+{
+	clq_msec *times;
+	size_t i, count_ = 0;
+
+	*n = 0;
+	for (i = 0; i < WRITERS; i++)
+		count_ += s->acks[i].n;
+	times = clq_arena_calloc(fx.arena, count_, sizeof *times);
+	for (i = 0; i < WRITERS; i++) {
+		memcpy(times + *n, s->acks[i].times,
+		    s->acks[i].n * sizeof *times);
+		*n += s->acks[i].n;
+	}
+	qsort(times, *n, sizeof *times, time_order);
+	return times;
+}
+
+static void
+start_writers(struct writer *writers, pid_t *pids, struct shared *s)
+{
+	int i;
+
+	for (i = 0; i < WRITERS; i++) {
+		writers[i].shared = s;
+		writers[i].number = i;
+		pids[i] = fixture_fork(&fx, write_load, &writers[i]);
+	}
+}
+
+/*
+ * Read what changed since *since, as a client does, and note the timestamps.
+ * Returns how many.
+ */
+static size_t
+poll_changes(clq_msec *since, clq_msec *seen, size_t n, size_t cap)
+{
+	struct clq_arena *usual = fx.arena;
+	struct clq_query *q;
+	struct clq_page page;
+	char number[32];
+	size_t i;
+
+	fx.arena = clq_arena_new();
+	q = query("last_modified");
+	q->include_deleted = true;
+	snprintf(number, sizeof number, "%lld", (long long)*since);
+	filter(q, "last_modified", CLQ_OP_GT, number);
+	page = run(q);
+	for (i = 0; i < page.n && n < cap; i++)
+		seen[n++] = *since = page.objects[i].last_modified;
+	clq_arena_free(&fx.arena);
+	fx.arena = usual;
+	return n;
+}
+
+/*
+ * A change that is overwritten by a later one of the same object need not be
+ * seen: the odd ones of write_load() that are deleted again.
+ */
+static bool
+overwritten(const struct shared *s, clq_msec t)
+{
+	size_t i, n;
+
+	for (i = 0; i < WRITERS; i++)
+		for (n = 2; n + 1 < s->acks[i].n; n += 4)
+			if (s->acks[i].times[n] == t)
+				return true;
+	return false;
+}
+
+ProcessTest(sync_promise, a_reader_misses_no_change_of_eight_writers)
+{
+	static struct writer writers[WRITERS];
+	struct shared *s = shared_new();
+	pid_t pids[WRITERS];
+	const size_t cap = (size_t)WRITERS * ACKS;
+	clq_msec *seen, *acks, since = 0, end;
+	size_t n = 0, nacks, i, missed = 0, same = 0;
+
+	start_writers(writers, pids, s);
+	fixture_open(&fx);
+	seen = clq_arena_calloc(fx.arena, cap, sizeof *seen);
+	end = clq_monotonic() + LOAD_MSEC;
+	while (clq_monotonic() < end)
+		n = poll_changes(&since, seen, n, cap);
+	s->stop = true;
+	for (i = 0; i < WRITERS; i++)
+		cr_expect_eq(fixture_wait(pids[i]), 0, "writer %zu", i);
+	n = poll_changes(&since, seen, n, cap);
+	acks = all_acks(s, &nacks);
+	cr_assert_gt(nacks, WRITERS * 5, "only %zu writes", nacks);
+	for (i = 0; i < nacks; i++) {
+		same += i > 0 && acks[i] == acks[i - 1];
+		missed += bsearch(&acks[i], seen, n, sizeof *seen,
+		    time_order) == NULL && !overwritten(s, acks[i]);
+	}
+	cr_expect_eq(same, 0, "%zu of %zu timestamps twice", same, nacks);
+	cr_expect_eq(missed, 0, "%zu of %zu changes missed", missed, nacks);
+	cr_expect_eq(timestamp_of(&list), acks[nacks - 1]);
+	for (i = 0; i < WRITERS; i++)
+		cr_expect_gt(s->acks[i].n, 0, "writer %zu starved", i);
+	munmap(s, sizeof *s);
+}
+
+/* ---- killed writers --------------------------------------------------- */
+
+/* Write without committing, say so, and wait to be killed. */
+static int
+hold(struct fixture *f, void *ctx)
+{
+	struct shared *s = ctx;
+	static struct clq_write w;
+	clq_msec t;
+
+	if (change(f, "acknowledged", CLQ_WRITE_CREATE, &t) != CLQ_OK)
+		return EXIT_FAILURE;
+	w.op = CLQ_WRITE_CREATE;
+	w.coll = list;
+	w.id = CLQ_STR("unfinished");
+	w.data = CLQ_STR("{}");
+	if (f->plugin->backend->begin(f->self, CLQ_TX_WRITE) != CLQ_OK ||
+	    f->plugin->storage->write(f->self, &w, 1) != CLQ_OK ||
+	    f->plugin->storage->sync(f->self) != CLQ_OK)
+		return EXIT_FAILURE;
+	s->ready = 1;
+	for (;;)
+		pause();
+}
+
+/* Create one object, and how long it took. */
+static int
+write_once(struct fixture *f, void *ctx)
+{
+	struct shared *s = ctx;
+	clq_msec t;
+
+	if (change(f, "waiting", CLQ_WRITE_CREATE, &t) != CLQ_OK)
+		return EXIT_FAILURE;
+	s->acks[0].times[0] = clq_monotonic();
+	return EXIT_SUCCESS;
+}
+
+ProcessTest(killed_writer, lets_others_go_on_and_loses_nothing_acknowledged)
+{
+	struct shared *s = shared_new();
+	pid_t holder, waiting;
+	clq_msec killed;
+
+	holder = fixture_fork(&fx, hold, s);
+	while (s->ready == 0)
+		usleep(1000);
+	waiting = fixture_fork(&fx, write_once, s);
+	usleep(200000);			/* it waits for the holder */
+	killed = clq_monotonic();
+	cr_assert_eq(kill(holder, SIGKILL), 0);
+	cr_expect_eq(fixture_wait(holder), -1 - SIGKILL);
+	cr_expect_eq(fixture_wait(waiting), 0);
+	cr_expect_geq(s->acks[0].times[0], killed, "it did not wait");
+	cr_expect_leq(s->acks[0].times[0] - killed, 1000);
+	fixture_open(&fx);
+	cr_expect_not_null(get("acknowledged"));
+	cr_expect_not_null(get("waiting"));
+	cr_expect_null(get("unfinished"));
+	munmap(s, sizeof *s);
+}
+
+ProcessTest(killed_writer, in_a_crowd_costs_only_its_own_write)
+{
+	static struct writer writers[WRITERS];
+	struct shared *s = shared_new();
+	pid_t pids[WRITERS];
+	char id[32];
+	size_t i, n;
+
+	start_writers(writers, pids, s);
+	for (i = 0; i < WRITERS - 2; i++) {
+		usleep(100000);
+		cr_assert_eq(kill(pids[i], SIGKILL), 0);
+		cr_expect_eq(fixture_wait(pids[i]), -1 - SIGKILL);
+	}
+	n = s->acks[WRITERS - 1].n;
+	usleep(1000000);
+	cr_expect_gt(s->acks[WRITERS - 1].n, n, "the others stopped");
+	s->stop = true;
+	for (; i < WRITERS; i++)
+		cr_expect_eq(fixture_wait(pids[i]), 0);
+	fixture_open(&fx);
+	for (i = 0; i < WRITERS; i++)
+		for (n = 0; n < s->acks[i].n; n += 4) {
+			snprintf(id, sizeof id, "w%zu-%zu", i, n);
+			cr_expect_not_null(get(id), "%s is lost", id);
+		}
+	munmap(s, sizeof *s);
+}
