@@ -3,10 +3,11 @@
  * A server without a socket: built from the text of an ini, asked with
  * literals, answered by clq_dispatch() in the test's own process.
  *
- * For white-box tests of core. There are no plugins; services and resources
- * are added to lb->srv between loopback_new() and the first request. A fake
- * backend stands for storage and permission where a test wants to see what core
- * does with its transaction.
+ * For white-box tests of core, which link the archive and cannot load plugins:
+ * this file takes the place of plugin.c, and offers under its name whatever
+ * plugin a test hands it. Services may also be added to lb->srv between
+ * loopback_new() and the first request. A fake backend stands for storage and
+ * permission where a test wants to see what core does with its transaction.
  */
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
@@ -33,6 +34,10 @@ struct fake_backend {
 	struct clq_strs	 groups;
 	int		 open;		/* transactions begun, not finished */
 };
+
+/* Offer a plugin to `use`, `includes` and the backend settings, by its name,
+ * until the process ends. */
+void loopback_offer(const struct clq_plugin *plugin);
 
 /*
  * ini: lines of [app:main]; backends are empty unless named. Fails the test if
