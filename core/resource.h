@@ -16,7 +16,11 @@ struct clq_resource_entry {
 	const char *const		*permissions;
 };
 
-/* The entry of a route's resource. */
+/* So many resources may be registered: entries never move, since routes and
+ * other entries point to them. */
+enum { CLQ_MAX_RESOURCES = 128 };
+
+/* The entry of a route's resource; NULL if it is not registered. */
 const struct clq_resource_entry *clq_resource_entry(struct clq_server *srv,
     const struct clq_resource *decl);
 

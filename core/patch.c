@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PATCH with an envelope: plain (section 03-6.3) and RFC 7396 (03-8.1); and
+ * the form of RFC 6902 operations, which jsonpatch.c runs.
+ *
+ * Changes are moved into the document, not copied. Members are found in a
+ * sorted index, so that a body full of names costs no square of their number.
+ */
+#include "resource_impl.h"
+
+#include <cliquet/str.h>
+
+#include <stdlib.h>
+
+enum { MAX_OPS = 5000 };	/* JSON-patch operations in one body */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const cJSON *const *x = a, *const *y = b;
+
+	return strcmp((*x)->string, (*y)->string);
+}
+
+void
+clq_members_of(struct clq_arena *arena, const cJSON *object,
+    struct clq_members *out)
+{
+	size_t n = 0;
+	cJSON *item;
+
+	cJSON_ArrayForEach(item, object)
+		n++;
+	out->n = n;
+	out->items = clq_arena_calloc(arena, n, sizeof *out->items);
+	n = 0;
+	cJSON_ArrayForEach(item, object)
+		out->items[n++] = item;
+	if (n > 1)
+		qsort(out->items, n, sizeof *out->items, by_name);
+}
+
+/* Where the index has the member of that name; NULL if nowhere. */
+static cJSON **
+slot_of(const struct clq_members *members, const char *name)
+{
+	size_t lo = 0, hi = members->n, mid;
+	int order;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		order = strcmp(name, members->items[mid]->string);
+		if (order == 0)
+			return &members->items[mid];
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+cJSON *
+clq_members_find(const struct clq_members *members, const char *name)
+{
+	cJSON **slot = slot_of(members, name);
+
+	return slot != NULL ? *slot : NULL;
+}
+
+/* Move item, detached and named, over the member in slot or behind all
+ * others. The index stays usable. */
+static void
+put(cJSON *object, cJSON **slot, cJSON *item)
+{
+	if (slot != NULL) {
+		cJSON_ReplaceItemViaPointer(object, *slot, item);
+		*slot = item;
+	} else {
+		cJSON_AddItemToObject(object, item->string, item);
+	}
+}
+
+void
+clq_patch_plain(struct clq_arena *arena, cJSON *data, cJSON *changes)
+{
+	struct clq_members members;
+	cJSON *item;
+
+	clq_members_of(arena, data, &members);
+	while ((item = changes->child) != NULL) {
+		cJSON_DetachItemViaPointer(changes, item);
+		put(data, slot_of(&members, item->string), item);
+	}
+}
+
+/* A new object holds no nulls either. */
+static void
+strip_nulls(cJSON *object)
+{
+	cJSON *item = object->child, *next;
+
+	for (; item != NULL; item = next) {
+		next = item->next;
+		if (cJSON_IsNull(item))
+			cJSON_Delete(cJSON_DetachItemViaPointer(object, item));
+		else if (cJSON_IsObject(item))
+			strip_nulls(item);
+	}
+}
+
+void
+clq_patch_merge(struct clq_arena *arena, cJSON *data, cJSON *changes)
+{
+	cJSON *gone = clq_json_own(arena, cJSON_CreateArray());
+	struct clq_members members;
+	cJSON *item, **slot;
+
+	clq_members_of(arena, data, &members);
+	while ((item = changes->child) != NULL) {
+		cJSON_DetachItemViaPointer(changes, item);
+		slot = slot_of(&members, item->string);
+		if (cJSON_IsNull(item)) {
+			/* the index still needs the names of what goes */
+			if (slot != NULL)
+				cJSON_AddItemToArray(gone,
+				    cJSON_DetachItemViaPointer(data, *slot));
+			cJSON_Delete(item);
+		} else if (cJSON_IsObject(item) && slot != NULL &&
+		    cJSON_IsObject(*slot)) {
+			clq_patch_merge(arena, *slot, item);
+			cJSON_Delete(item);
+		} else {
+			if (cJSON_IsObject(item))
+				strip_nulls(item);
+			put(data, slot, item);
+		}
+	}
+}
+
+/* ---- the form of JSON-patch -------------------------------------------- */
+
+static void
+refuse(struct clq_request *req, int i, const char *key, const char *fmt,
+    const cJSON *value)
+{
+	struct clq_str name = clq_arena_printf(req->arena, "%d.%s", i, key);
+	struct clq_str shown = clq_schema_shown(req->arena, value);
+
+	(void)clq_invalid(req, "body", name, "\"%.*s\" %s", CLQ_FMT(shown),
+	    fmt);
+}
+
+/* The first thing that is wrong with the form of one operation; false: said. */
+static bool
+check_op(struct clq_request *req, int i, const cJSON *op)
+{
+	static const char names[] = " add remove replace move copy test ";
+	static const char keys[] = " op path from value ";
+	const cJSON *item = clq_json_get(op, "op"), *path, *from;
+	struct clq_str name = clq_json_str(item);
+	bool two = clq_str_is(name, "move") || clq_str_is(name, "copy");
+
+	if (!cJSON_IsObject(op))
+		return refuse(req, i, "", "is not an operation", op), false;
+	if (name.len == 0 || clq_str_find(name, ' ', 0) < name.len ||
+	    strstr(names, clq_arena_printf(req->arena, " %.*s ",
+	    CLQ_FMT(name)).p) == NULL)
+		return refuse(req, i, "op", "is not one of add, remove, "
+		    "replace, move, copy, test", item), false;
+	path = clq_json_get(op, "path");
+	if (!clq_str_starts(clq_json_str(path), "/"))
+		return refuse(req, i, "path", "is not a pointer", path), false;
+	from = clq_json_get(op, "from");
+	if (two && !clq_str_starts(clq_json_str(from), "/"))
+		return refuse(req, i, "from", "is not a pointer", from), false;
+	cJSON_ArrayForEach(item, op)
+		if (strchr(item->string, ' ') != NULL ||
+		    strstr(keys, clq_arena_printf(req->arena, " %s ",
+		    item->string).p) == NULL)
+			return refuse(req, i, "", "has unrecognized keys", op),
+			    false;
+	return true;
+}
+
+void
+clq_patch_json_check(struct clq_request *req, const cJSON *ops)
+{
+	const cJSON *op;
+	int i = 0;
+
+	cJSON_ArrayForEach(op, ops) {
+		if (i == MAX_OPS) {
+			(void)clq_invalid(req, "body", CLQ_STR(""),
+			    "There may be at most %d operations", MAX_OPS);
+			return;
+		}
+		if (!check_op(req, i++, op))
+			return;
+	}
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST on the plural endpoint: create, or find what is there (section 03-5).
+ *
+ * The id of the body takes part in authorization, since a POST of an existing
+ * object only reads it; so it is looked at before everything else.
+ */
+#include "resource_impl.h"
+
+#include "answer.h"
+#include "events.h"
+
+/* The id of the body, if it has one; a malformed one is refused before
+ * anything else is looked at. */
+static enum clq_status
+read_id(struct clq_target *t, const struct clq_body *body)
+{
+	struct clq_str id = clq_json_str(body->id);
+
+	if (body->id == NULL)
+		return CLQ_OK;
+	clq_place_set_id(t->req->arena, &t->at, id);
+	return clq_require_id(t);
+}
+
+static enum clq_status
+make_id(struct clq_target *t)
+{
+	const struct clq_id_kind *ids = t->entry->ids;
+
+	if (t->at.id.p != NULL)
+		return CLQ_OK;
+	if (ids->make == NULL)
+		return clq_invalid(t->req, "body", CLQ_STR("data.id"),
+		    "data.id in body: Required");
+	clq_place_set_id(t->req->arena, &t->at, ids->make(t->req->arena));
+	return clq_require_id(t);
+}
+
+static enum clq_status
+check_post(struct clq_target *t, struct clq_body *body,
+    struct clq_precond *cond)
+{
+	struct clq_request *req = t->req;
+	const struct clq_resource *decl = t->entry->decl;
+	struct clq_params unused;
+
+	clq_checks_begin(req);
+	clq_body_check(req, t->entry, CLQ_PATCH_PLAIN, body);
+	clq_precond_read(req, cond);
+	clq_params_read(req, &unused);
+	if (body->data != NULL)
+		clq_schema_apply(req, decl, body->data, "data.");
+	else if (body->tree != NULL &&
+	    clq_json_get(body->tree, "data") == NULL &&
+	    !clq_schema_accepts_empty(decl))
+		(void)clq_invalid(req, "body", CLQ_STR("data"), "Required");
+	return clq_checks_end(req);
+}
+
+/* A creation meets no If-Match, whatever it says (section 01-7.3). */
+static enum clq_status
+check_post_condition(struct clq_target *t, const struct clq_precond *cond)
+{
+	struct clq_current now = { .exists = false };
+	enum clq_status rc;
+
+	if (t->existing != NULL) {
+		now.exists = true;
+		now.timestamp = t->existing->last_modified;
+		now.object = t->existing;
+	} else if (cond->match.kind != CLQ_ETAG_NONE &&
+	    (rc = clq_target_timestamp(t, &now.timestamp)) != CLQ_OK) {
+		return rc;
+	}
+	return clq_precond_check(t->req, cond, &now);
+}
+
+static enum clq_status
+answer_existing(struct clq_target *t, const struct clq_object *obj)
+{
+	struct clq_object *read = clq_arena_alloc(t->req->arena, sizeof *read);
+
+	*read = *obj;
+	clq_event_read(t->req, t->entry->decl, &t->at.coll, read, 1);
+	return clq_answer_object(t, 200, read, &t->lookup.acl);
+}
+
+static enum clq_status
+create(struct clq_target *t, const struct clq_body *body)
+{
+	struct clq_arena *arena = t->req->arena;
+	struct clq_edit *edit = clq_arena_alloc(arena, sizeof *edit);
+	struct clq_object other;
+	const char *field;
+	enum clq_status rc;
+
+	edit->action = CLQ_ACTION_CREATE;
+	edit->data = body->data != NULL ? body->data :
+	    clq_json_own(arena, cJSON_CreateObject());
+	edit->has_timestamp = clq_body_timestamp(body->last_modified, NULL,
+	    &edit->timestamp);
+	clq_body_acl(arena, body, false, &edit->set);
+	if ((rc = clq_model_process(t, edit)) != CLQ_OK ||	/* 400 */
+	    (rc = clq_model_unique(t, edit->data, &field, &other)) != CLQ_OK)
+		return rc;
+	if (field != NULL)
+		return (t->entry->decl->flags & CLQ_RESOURCE_USER) != 0 ?
+		    answer_existing(t, &other) :
+		    clq_model_refuse(t, field, &other);		/* 409 */
+	if ((rc = clq_model_store(t, edit)) != CLQ_OK)
+		return rc;
+	return clq_answer_edit(t, 201, edit);
+}
+
+enum clq_status
+clq_plural_post(struct clq_request *req, void *ctx)
+{
+	struct clq_target *t = clq_target_new(req, ctx);
+	struct clq_precond cond;
+	struct clq_body body;
+	enum clq_status rc;
+
+	clq_body_read(req, &body);
+	if ((rc = read_id(t, &body)) != CLQ_OK)			/* 400 */
+		return rc;
+	clq_target_ask(t, CLQ_ACCESS_CREATE);
+	if (t->at.id.p != NULL)
+		clq_target_ask(t, CLQ_ACCESS_READ);
+	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
+	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_READ :
+	    CLQ_ACCESS_CREATE)) != CLQ_OK ||			/* 401 403 */
+	    (rc = check_post(t, &body, &cond)) != CLQ_OK ||	/* 400 */
+	    (rc = make_id(t)) != CLQ_OK ||
+	    (rc = check_post_condition(t, &cond)) != CLQ_OK)	/* 412 */
+		return rc;
+	if (t->existing != NULL)
+		return answer_existing(t, t->existing);
+	return create(t, &body);
+}
