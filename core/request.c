@@ -157,6 +157,14 @@ clq_request_body(const struct clq_request *req)
 	return req->body;
 }
 
+void
+clq_request_set_body(struct clq_request *req, struct clq_str body)
+{
+	req->body = body;
+	req->json_tried = false;
+	req->json = NULL;
+}
+
 struct clq_str
 clq_request_uri(const struct clq_request *req)
 {
