@@ -260,7 +260,7 @@ clq_request_decode_query(struct clq_request *req)
 		    true);
 		value = clq_url_decode(req->arena,
 		    clq_str_sub(item, eq + 1, item.len), true);
-		if (!text_ok(name) || !text_ok(value))
+		if (!clq_utf8_valid(name) || !clq_utf8_valid(value))
 			return bad_query(req);
 		clq_pairs_add(req->arena, &req->params, name, value);
 	}
