@@ -85,7 +85,8 @@ check_path(struct clq_settings *settings, struct clq_arena *arena,
 	*strrchr(folder, '/') = '\0';
 	if (*folder == '\0')
 		folder = clq_arena_cstr(arena, CLQ_STR("/"));
-	if (stat(folder, &st) == -1 && (errno == ENOENT || errno == ENOTDIR))
+	if (stat(folder, &st) == -1 ? errno == ENOENT || errno == ENOTDIR :
+	    !S_ISDIR(st.st_mode))
 		return clq_settings_error(settings, key, "the folder %s does "
 		    "not exist: make it, owned by the user the server runs "
 		    "as", folder);

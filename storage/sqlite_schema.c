@@ -10,8 +10,8 @@
  * objects holds the living and the tombstones (deleted = 1, data '{}'). Its
  * indexes each have one purpose: `objects_id` look-ups, `objects_modified` the
  * distinctness of timestamps and lists with tombstones, `objects_live` lists
- * and counts of the living, which must not wade through tombstones. Rows are
- * kept apart from the keys (not WITHOUT ROWID), so that scans of an index pass
+ * and counts of the living, which must not wade through tombstones (`deleted`
+ * is in it so that a count need not look at the rows). Rows are kept apart from the keys (not WITHOUT ROWID), so that scans of an index pass
  * by the documents and long documents do not spill one page each.
  */
 #include "storage/sqlite.h"
@@ -39,7 +39,8 @@ static const char *const steps[] = {
 	"CREATE UNIQUE INDEX objects_modified"
 	" ON objects(resource, parent, last_modified);"
 	"CREATE INDEX objects_live"
-	" ON objects(resource, parent, last_modified) WHERE deleted = 0;"
+	" ON objects(resource, parent, last_modified, deleted)"
+	" WHERE deleted = 0;"
 	"CREATE TABLE timestamps ("
 	" resource TEXT NOT NULL,"
 	" parent TEXT NOT NULL,"

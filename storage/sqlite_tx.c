@@ -129,8 +129,7 @@ sq_finish(void *self, bool commit)
 	if (commit && !q->begun)
 		return misuse(q, "commit outside a transaction");
 	if (q->started) {
-		commit = commit && status == CLQ_OK;
-		rc = sq_unlock(q, commit);
+		rc = sq_unlock(q, commit && status == CLQ_OK);
 		if (rc != SQLITE_OK)
 			status = sq_error(q, rc, "COMMIT");
 	}
