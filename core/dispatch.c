@@ -242,7 +242,8 @@ attempt(struct clq_request *req)
 
 /* Forget what a lost attempt left, but not who the caller is. */
 static void
-start_over(struct clq_request *req, struct clq_str raw_path)
+start_over(struct clq_request *req, struct clq_str raw_path,
+    struct clq_str body)
 {
 	memset(&req->error, 0, sizeof req->error);
 	clq_response_reset(req);
@@ -250,6 +251,7 @@ start_over(struct clq_request *req, struct clq_str raw_path)
 	memset(&req->identity.groups, 0, sizeof req->identity.groups);
 	req->alert = (struct clq_str){ 0 };
 	req->raw_path = raw_path;
+	req->body = body;
 	req->aliased = false;
 	req->json_tried = false;
 	req->json = NULL;
@@ -262,7 +264,7 @@ start_over(struct clq_request *req, struct clq_str raw_path)
 void
 clq_dispatch(struct clq_request *req)
 {
-	struct clq_str raw_path = req->raw_path;
+	struct clq_str raw_path = req->raw_path, body = req->body;
 	enum clq_status rc;
 
 	clq_summary_begin(req);
@@ -270,7 +272,7 @@ clq_dispatch(struct clq_request *req)
 	clq_events_reset(req);
 	while ((rc = attempt(req)) == CLQ_RETRY) {
 		(void)clq_tx_finish(req, false);
-		start_over(req, raw_path);
+		start_over(req, raw_path, body);
 		memset(req->tx, 0, sizeof *req->tx);
 		if (++req->attempts == MAX_ATTEMPTS) {
 			clq_log_err("%.*s %.*s: gave up after %d attempts",

@@ -12,30 +12,7 @@
 
 #include "core/dispatch.h"
 #include "core/log_conf.h"
-#include "core/plugin.h"
 #include "core/settings_load.h"
-
-static const struct clq_plugin *offered[16];
-static size_t noffered;
-
-void
-loopback_offer(const struct clq_plugin *plugin_)
-{
-	offered[noffered++] = plugin_;
-}
-
-enum clq_status
-clq_plugin_load(struct clq_settings *s, const char *kind,
-    struct clq_str value, const char *key, const struct clq_plugin **out)
-{
-	for (size_t i = 0; i < noffered; i++)
-		if (clq_str_is(value, offered[i]->name)) {
-			*out = offered[i];
-			return CLQ_OK;
-		}
-	return clq_settings_error(s, key, "no %s plugin %.*s", kind,
-	    CLQ_FMT(value));
-}
 
 static struct clq_settings *
 settings_of(const char *ini)

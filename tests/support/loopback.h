@@ -3,9 +3,8 @@
  * A server without a socket: built from the text of an ini, asked with
  * literals, answered by clq_dispatch() in the test's own process.
  *
- * For white-box tests of core, which link the archive and cannot load plugins:
- * this file takes the place of plugin.c, and offers under its name whatever
- * plugin a test hands it. Services may also be added to lb->srv between
+ * For white-box tests of core, which link the archive and load no plugins (see
+ * offer.h for those that want some). Services may be added to lb->srv between
  * loopback_new() and the first request. A fake backend stands for storage and
  * permission where a test wants to see what core does with its transaction.
  */
@@ -34,10 +33,6 @@ struct fake_backend {
 	struct clq_strs	 groups;
 	int		 open;		/* transactions begun, not finished */
 };
-
-/* Offer a plugin to `use`, `includes` and the backend settings, by its name,
- * until the process ends. */
-void loopback_offer(const struct clq_plugin *plugin);
 
 /*
  * ini: lines of [app:main]; backends are empty unless named. Fails the test if

@@ -6,6 +6,7 @@
 #include "core/auth.h"
 #include "core/tx.h"
 #include "tests/support/loopback.h"
+#include "tests/support/offer.h"
 
 #include <criterion/criterion.h>
 
@@ -225,7 +226,7 @@ static const struct clq_plugin token_plugin = { CLQ_PLUGIN_HEAD,
 static struct loopback
 token_server(void)
 {
-	loopback_offer(&token_plugin);
+	offer(&token_plugin);
 	return server("project_version = 1.0\nincludes = token\n"
 	    "multiauth.policies = tok basicauth\n"
 	    "multiauth.policy.tok.use = token\nuserid_hmac_secret = x\n"

@@ -6,6 +6,7 @@
 #include "core/settings_load.h"
 #include "core/tx.h"
 #include "tests/support/loopback.h"
+#include "tests/support/offer.h"
 
 #include <criterion/criterion.h>
 
@@ -289,7 +290,7 @@ Test(server, an_application_brings_its_defaults)
 {
 	struct loopback lb;
 
-	loopback_offer(&app_plugin);
+	offer(&app_plugin);
 	lb = loopback_new("use = egg:myapp#main\n");
 	cr_expect(clq_str_is(lb.srv->prefix, "/v7"));
 	cr_expect_not_null(strstr(body(&lb, "/v7/", NULL),
@@ -303,7 +304,7 @@ Test(server, an_application_brings_its_defaults)
 
 Test(server, what_is_missing_or_broken_does_not_start)
 {
-	loopback_offer(&broken_plugin);
+	offer(&broken_plugin);
 	cr_expect_eq(loopback_try("use = egg:nothing\n"), CLQ_INVALID);
 	cr_expect_eq(loopback_try("includes = nothing\n"), CLQ_INVALID);
 	cr_expect_eq(loopback_try("includes = kinto.plugins.quotas\n"),

@@ -80,6 +80,7 @@ Test(request, path_and_query_are_decoded)
 	    { "/v1/show/x?&&a&=v&q=a=b",
 		"/v1/show/x|/show/x|x|a=b|a=|=v|q=a=b" },
 	    { "/v1/show/x?q=%zz%2", "/v1/show/x|/show/x|x|%zz%2|q=%zz%2" },
+	    { "/v1/show/x?%61=%2b", "/v1/show/x|/show/x|x||a=+" },
 	};
 	struct clq_request *req;
 
@@ -112,7 +113,7 @@ Test(request, bad_paths_are_400)
 Test(request, bad_query_strings_are_400)
 {
 	static const char *const t[] = { "/v1/?a=%ff", "/v1/?%ff=1",
-		"/v1/nothing?x=\xff", "/v1/?a=%00" };
+		"/v1/nothing?x=\xff" };
 	struct clq_request *req;
 
 	for (size_t i = 0; i < CLQ_COUNT(t); i++) {
