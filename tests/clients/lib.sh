@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# For tests that run against scripts/serve: start it on a free port with data
+# in a temporary folder, stop it, print TAP. To be sourced. What a test
+# started ends with it.
+
+set -u
+clients=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+top=$(cd "$clients/../.." && pwd -P)
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/clq-client.XXXXXX") || exit 1
+serve_pids=()
+n=0
+failed=0
+
+finish() {
+	local pid
+	trap '' INT TERM HUP
+	for pid in ${serve_pids[@]+"${serve_pids[@]}"}; do
+		kill -TERM "$pid" 2> /dev/null && wait "$pid" 2> /dev/null
+	done
+	rm -rf "$tmp"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+# result NAME STATUS: a TAP line; 0 is good.
+result() {
+	n=$((n + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		failed=$((failed + 1))
+	fi
+}
+
+# is NAME GOT WANTED
+is() {
+	[ "$2" = "$3" ]
+	result "$1" $?
+	[ "$2" = "$3" ] || printf '# got:    %s\n# wanted: %s\n' "$2" "$3"
+}
+
+plan() {
+	echo "1..$n"
+	exit $((failed > 0))
+}
+
+free_port() {
+	python3 -c 'import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# serve NAME ARGUMENT...: start scripts/serve; its output is $tmp/NAME.out and
+# .err, its pid $pid. Waits for "ready:" (SERVE_WAIT seconds, 600 for a build).
+serve() {
+	local name=$1 i
+	shift
+	"$top/scripts/serve" "$@" > "$tmp/$name.out" 2> "$tmp/$name.err" \
+	    < /dev/null &
+	pid=$!
+	serve_pids+=("$pid")
+	for ((i = 0; i < ${SERVE_WAIT:-600} * 20; i++)); do
+		grep -q '^ready: ' "$tmp/$name.out" && return 0
+		kill -0 "$pid" 2> /dev/null || break
+		sleep 0.05
+	done
+	sed 's/^/# /' "$tmp/$name.err"
+	return 1
+}
+
+# stop PID: as a user would; the exit status is scripts/serve's.
+stop() {
+	kill -TERM "$1"
+	wait "$1"
+}
+
+url_of() {
+	sed -n 's/^ready: \(.*\)\/$/\1/p' "$tmp/$1.out"
+}

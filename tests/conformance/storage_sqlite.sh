@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What any storage backend promises, of sqlite.so.
+. "$(dirname "${BASH_SOURCE[0]}")/run.sh"
+suite storage sqlite "sqlite://$folder/test.db"
