@@ -198,6 +198,26 @@ measure(struct patch *p, const cJSON *tree, size_t *depth, size_t *bytes)
 	return true;
 }
 
+/*
+ * By hand, since cJSON_InsertItemInArray() of some distributions (the security
+ * fix of Debian 12) refuses every place but the first.
+ */
+static void
+insert(cJSON *array, size_t index, cJSON *item)
+{
+	cJSON *next = array->child;
+
+	for (; index > 0; index--)
+		next = next->next;
+	item->next = next;
+	item->prev = next->prev;
+	next->prev = item;
+	if (next == array->child)
+		array->child = item;
+	else
+		item->prev->next = item;
+}
+
 /* Put value, which has no owner, at the pointer; deleted on failure. */
 static bool
 add(struct patch *p, const struct pointer *ptr, cJSON *value)
@@ -221,7 +241,7 @@ add(struct patch *p, const struct pointer *ptr, cJSON *value)
 		if (index == size)
 			cJSON_AddItemToArray(parent, value);
 		else
-			cJSON_InsertItemInArray(parent, (int)index, value);
+			insert(parent, index, value);
 		return true;
 	}
 out:	cJSON_Delete(value);
