@@ -6,8 +6,8 @@
  * Each sub-request goes through the pipeline of dispatch.c with a savepoint.
  * They share arena, transaction, events and authentication with the batch.
  * Their answers are made after the batch's commit, because queued writes are
- * known only then. Everything is kept until the end, hence the bound on what the
- * bodies may add up to.
+ * known only then. Everything is kept until the end, hence the bound on what
+ * the bodies may add up to.
  */
 #include "batch.h"
 

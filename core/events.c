@@ -53,7 +53,7 @@ struct clq_event_list {
 	size_t			  n;
 	size_t			  cap;
 	size_t			  fired;	/* entries before it were */
-	struct clq_event	 *events;	/* fired, for after the commit */
+	struct clq_event	 *events;	/* fired; for the 2nd phase */
 	size_t			  nevents;
 };
 

@@ -4,9 +4,9 @@
  * handed to subscribers before and after the commit.
  *
  * Gathering is a flat log per request (shared by the sub-requests of a batch),
- * so that an undone sub-request only cuts the log. Merging by (resource, parent,
- * action) happens when the log is fired. What nobody subscribed to is not even
- * gathered. Used in a worker by the resource engine, batch and dispatch.
+ * so that an undone sub-request only cuts the log. Merging by (resource,
+ * parent, action) happens when the log is fired. What nobody subscribed to is
+ * not even gathered. Used in a worker by the resource engine, batch, dispatch.
  */
 #ifndef CLQ_EVENTS_H
 #define CLQ_EVENTS_H

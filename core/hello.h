@@ -39,8 +39,7 @@ struct clq_hello {
 	struct clq_public_setting	*settings;
 	struct clq_user_info		*user_infos;
 	struct clq_heartbeat		*heartbeats;
-	struct clq_str			 config;	/* JSON: the ini file, or
-							   null */
+	struct clq_str			 config;	/* JSON, or null */
 	struct clq_str			 version;	/* version.json; absent:
 							   not read yet */
 };

@@ -9,7 +9,7 @@
 
 struct clq_move {
 	struct clq_str	path;		/* still percent-encoded */
-	int64_t		ttl;		/* seconds for caches; -1: nothing said */
+	int64_t		ttl;		/* for caches; -1: not said */
 };
 
 /* True if the path lacks a version prefix and redirecting is enabled. To be

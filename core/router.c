@@ -18,7 +18,7 @@
 enum { MAX_SEGMENTS = 32 };
 
 struct segment {
-	struct clq_str	text;		/* literal, or the variable's name */
+	struct clq_str	text;		/* literal, or variable's name */
 	bool		variable;
 };
 
@@ -27,7 +27,7 @@ struct entry {
 	struct segment		*segments;
 	size_t			 n;
 	bool			 rest;		/* the last takes everything */
-	uint32_t		 literals;	/* bits, the first segment highest */
+	uint32_t		 literals;	/* bits, the first highest */
 };
 
 struct clq_router {

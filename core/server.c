@@ -18,6 +18,7 @@
 #include "cors.h"
 #include "hello.h"
 #include "lifecycle.h"
+#include "listeners.h"
 #include "plugin.h"
 #include "resource.h"
 #include "router.h"
@@ -162,6 +163,8 @@ configure(struct clq_server *srv)
 	if (read_basics(srv) != CLQ_OK ||	/* with the new defaults */
 	    clq_auth_configure(srv) != CLQ_OK ||
 	    clq_lifecycle_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
+	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;
 	clq_cors_configure(srv);
 	if (rc == CLQ_OK)

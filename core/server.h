@@ -32,6 +32,7 @@ struct clq_events;		/* events.h: subscribers */
 struct clq_hello;		/* hello.h: capabilities, public settings */
 struct clq_lifecycle;		/* lifecycle.h: end of service, backoff */
 struct clq_cors;		/* cors.h: allowed origins */
+struct clq_listeners;		/* listeners.h: their kinds */
 
 struct clq_server {
 	struct clq_arena		*arena;		/* start-up memory */
@@ -54,6 +55,7 @@ struct clq_server {
 	struct clq_hello		*hello;
 	struct clq_lifecycle		*lifecycle;
 	struct clq_cors			*cors;
+	struct clq_listeners		*listeners;
 
 	struct clq_resource_entry	*resources;	/* resource.h */
 	size_t				 nresources;

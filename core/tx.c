@@ -137,7 +137,7 @@ clq_tx_open(struct clq_request *req, enum clq_tx_mode mode)
 	enum clq_status rc;
 
 	if (tx->open && tx->mode == CLQ_TX_READ && mode == CLQ_TX_WRITE)
-		(void)clq_tx_finish(req, false);	/* nothing was written */
+		(void)clq_tx_finish(req, false);	/* nothing written */
 	if (!tx->open && (rc = begin_all(req, tx->always_write ?
 	    CLQ_TX_WRITE : mode)) != CLQ_OK)
 		return rc;

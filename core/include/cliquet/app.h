@@ -384,6 +384,28 @@ CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
     enum clq_phase phase, unsigned actions, const char *const *resources,
     clq_subscriber_f *fn, void *ctx);
 
+/*
+ * A kind of listener for the setting `event_listeners` (section 07-11.1): a
+ * subscriber before the commit whose actions and resources the operator
+ * chooses. Setup registers kinds; `event_listeners.<name>.use` names one, or an
+ * application plugin whose setup registers one of the same name.
+ */
+struct clq_listener_kind {
+	uint32_t		 size;
+	const char		*name;
+	const char *const	*aliases;	/* NULL-terminated, or NULL */
+	/* In the master, once per listener: options are the keys that begin with
+	 * prefix ("event_listeners.<listener>."). ctx: out, for notify; in the
+	 * server's memory or static. May be NULL. */
+	enum clq_status		(*configure)(struct clq_server *srv,
+				    const char *listener, const char *prefix,
+				    void **ctx);
+	clq_subscriber_f	*notify;	/* required */
+};
+
+CLQ_API enum clq_status clq_add_listener_kind(struct clq_server *srv,
+    const struct clq_listener_kind *kind) CLQ_MUST_CHECK;
+
 /* ---- authentication (section 06-2) ------------------------------------- */
 
 /*

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From `event_listeners` to subscribers (section 07-11.1).
+ *
+ * A plugin brings the kind of listener; the operator names instances of it and
+ * says which actions and resources each is told about. They run before the
+ * commit, so that one that must not miss anything can refuse the request.
+ */
+#include "listeners.h"
+
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "server.h"
+
+struct clq_listeners {
+	struct kinds {
+		const struct clq_listener_kind	*kind;
+		struct kinds			*next;
+	}	*first;
+};
+
+/* One listener being configured. */
+struct listener {
+	struct clq_server		*srv;
+	const char			*name;
+	struct clq_str			 prefix;
+	const struct clq_listener_kind	*kind;
+	unsigned			 actions;
+	const char			**resources;
+	void				*ctx;
+};
+
+static bool
+kind_is(const struct clq_listener_kind *kind, struct clq_str use)
+{
+	if (clq_str_is(use, kind->name))
+		return true;
+	for (const char *const *a = kind->aliases; a != NULL && *a != NULL;
+	    a++)
+		if (clq_str_is(use, *a))
+			return true;
+	return false;
+}
+
+static const struct clq_listener_kind *
+kind_find(const struct clq_server *srv, struct clq_str use)
+{
+	const struct kinds *k;
+
+	if (srv->listeners == NULL)
+		return NULL;
+	for (k = srv->listeners->first; k != NULL; k = k->next)
+		if (kind_is(k->kind, use))
+			return k->kind;
+	return NULL;
+}
+
+enum clq_status
+clq_add_listener_kind(struct clq_server *srv,
+    const struct clq_listener_kind *kind)
+{
+	struct kinds *k;
+
+	if (kind_find(srv, clq_str_of(kind->name)) != NULL) {
+		clq_log_err("listener kind \"%s\" exists already",
+		    kind->name);
+		return CLQ_INVALID;
+	}
+	if (srv->listeners == NULL)
+		srv->listeners = clq_arena_alloc(srv->arena,
+		    sizeof *srv->listeners);
+	k = clq_arena_alloc(srv->arena, sizeof *k);
+	k->kind = kind;
+	k->next = srv->listeners->first;
+	srv->listeners->first = k;
+	return CLQ_OK;
+}
+
+/* "event_listeners.<name>.<option>" */
+static const char *
+key_of(const struct listener *l, const char *option)
+{
+	return clq_arena_printf(l->srv->arena, "%.*s%s", CLQ_FMT(l->prefix),
+	    option).p;
+}
+
+static enum clq_status
+find_kind(struct listener *l, enum clq_status (*setup)(
+    struct clq_server *srv, struct clq_str value, const char *key))
+{
+	const char *key = key_of(l, "use");
+	struct clq_str use = clq_settings_str(l->srv->settings, key);
+
+	if (use.len == 0)
+		return clq_settings_error(l->srv->settings, key,
+		    "the listener \"%s\" needs it: the name of a plugin",
+		    l->name);
+	l->kind = kind_find(l->srv, use);
+	if (l->kind == NULL) {
+		if (setup(l->srv, use, key) != CLQ_OK)
+			return CLQ_INVALID;
+		l->kind = kind_find(l->srv, use);
+	}
+	if (l->kind == NULL)
+		return clq_settings_error(l->srv->settings, key,
+		    "the plugin \"%.*s\" brings no listener of that name",
+		    CLQ_FMT(use));
+	return CLQ_OK;
+}
+
+static enum clq_status
+find_actions(struct listener *l)
+{
+	static const char *const names[] = {
+		[CLQ_ACTION_CREATE]	= "create",
+		[CLQ_ACTION_UPDATE]	= "update",
+		[CLQ_ACTION_DELETE]	= "delete",
+		[CLQ_ACTION_READ]	= "read",
+	};
+	const char *key = key_of(l, "actions");
+	struct clq_strs words = clq_settings_list(l->srv->settings, key);
+	size_t a;
+
+	_Static_assert(CLQ_COUNT(names) == CLQ_ACTION__COUNT, "");
+	if (words.n == 0)
+		l->actions = CLQ_BIT(CLQ_ACTION_CREATE) |
+		    CLQ_BIT(CLQ_ACTION_UPDATE) | CLQ_BIT(CLQ_ACTION_DELETE);
+	for (size_t i = 0; i < words.n; i++) {
+		for (a = 0; a < CLQ_COUNT(names); a++)
+			if (clq_str_is(words.items[i], names[a]))
+				break;
+		if (a == CLQ_COUNT(names))
+			return clq_settings_error(l->srv->settings, key,
+			    "\"%.*s\" is not one of create, update, delete, "
+			    "read", CLQ_FMT(words.items[i]));
+		l->actions |= CLQ_BIT(a);
+	}
+	return CLQ_OK;
+}
+
+static enum clq_status
+find_resources(struct listener *l)
+{
+	const char *key = key_of(l, "resources");
+	struct clq_strs words = clq_settings_list(l->srv->settings, key);
+
+	if (words.n == 0)
+		return CLQ_OK;		/* all */
+	l->resources = clq_arena_calloc(l->srv->arena, words.n + 1,
+	    sizeof *l->resources);
+	for (size_t i = 0; i < words.n; i++) {
+		l->resources[i] = clq_arena_cstr(l->srv->arena,
+		    words.items[i]);
+		if (clq_find_resource(l->srv, l->resources[i]) == NULL)
+			return clq_settings_error(l->srv->settings, key,
+			    "there is no resource \"%s\"",
+			    l->resources[i]);
+	}
+	return CLQ_OK;
+}
+
+static enum clq_status
+listener_configure(struct listener *l, enum clq_status (*setup)(
+    struct clq_server *srv, struct clq_str value, const char *key))
+{
+	enum clq_status rc;
+
+	if ((rc = find_kind(l, setup)) != CLQ_OK ||
+	    (rc = find_actions(l)) != CLQ_OK ||
+	    (rc = find_resources(l)) != CLQ_OK)
+		return rc;
+	if (l->kind->configure != NULL && (rc = l->kind->configure(l->srv,
+	    l->name, l->prefix.p, &l->ctx)) != CLQ_OK)
+		return rc;
+	return clq_subscribe(l->srv, CLQ_IN_TRANSACTION, l->actions,
+	    l->resources, l->kind->notify, l->ctx);
+}
+
+enum clq_status
+clq_listeners_configure(struct clq_server *srv, enum clq_status (*setup)(
+    struct clq_server *srv, struct clq_str value, const char *key))
+{
+	struct clq_strs names = clq_settings_list(srv->settings,
+	    "event_listeners");
+	enum clq_status rc = CLQ_OK;
+
+	for (size_t i = 0; i < names.n; i++) {
+		struct listener l = { .srv = srv,
+		    .name = clq_arena_cstr(srv->arena, names.items[i]) };
+
+		l.prefix = clq_arena_printf(srv->arena,
+		    "event_listeners.%s.", l.name);
+		if (listener_configure(&l, setup) != CLQ_OK)
+			rc = CLQ_INVALID;
+	}
+	return rc;
+}
