@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings of the server process (see conf.h).
+ *
+ * Types and bounds are checked by core's table of settings; here is what the
+ * table cannot say.
+ */
+#include "conf.h"
+
+#include <stdlib.h>
+
+/* An empty text means the same as none. */
+static const char *
+text(const struct clq_settings *s, const char *key)
+{
+	const char *v = clq_settings_cstr(s, key);
+
+	return v == NULL || *v == '\0' ? NULL : v;
+}
+
+static clq_msec
+seconds(const struct clq_settings *s, const char *key, int64_t def)
+{
+	return clq_settings_int(s, key, def) * 1000;
+}
+
+static enum clq_status
+read_mode(struct clq_settings *s, mode_t *mode)
+{
+	const char *v = text(s, "socket_mode");
+	char *end;
+	unsigned long n;
+
+	*mode = 0660;
+	if (v == NULL)
+		return CLQ_OK;
+	n = strtoul(v, &end, 8);
+	if (*end != '\0' || n > 0777)
+		return clq_settings_error(s, "socket_mode",
+		    "not an octal mode like 0660");
+	*mode = (mode_t)n;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
+{
+	*conf = (struct clq_conf){
+		.sockets = clq_settings_list(s, "socket"),
+		.socket_owner = text(s, "socket_owner"),
+		.socket_group = text(s, "socket_group"),
+		.backlog = (int)clq_settings_int(s, "backlog", 1024),
+		.workers = (int)clq_settings_int(s, "workers", 2),
+		.max_requests = clq_settings_int(s, "max_requests", 0),
+		.request_timeout = seconds(s, "request_timeout", 60),
+		.shutdown_timeout = seconds(s, "shutdown_timeout", 30),
+		.idle_timeout = seconds(s, "connection_idle_timeout", 60),
+		.read_timeout = seconds(s, "connection_read_timeout", 10),
+		.max_connections = (int)clq_settings_int(s,
+		    "max_connections_per_worker", 64),
+		.max_body = (size_t)clq_settings_int(s, "max_body_bytes",
+		    16 << 20),
+		.max_params = (size_t)clq_settings_int(s, "max_params_bytes",
+		    256 << 10),
+		.pidfile = text(s, "pidfile"),
+		.user = text(s, "user"),
+		.group = text(s, "group"),
+		.daemonize = clq_settings_bool(s, "daemonize", false),
+	};
+	return read_mode(s, &conf->socket_mode);
+}

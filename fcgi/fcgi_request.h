@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From FastCGI parameters and body to a struct clq_request.
+ *
+ * In a worker, once a request is complete and sound (scan.h). Everything is
+ * copied into the arena: libfcgi's pointers die with its request.
+ */
+#ifndef CLQ_FCGI_REQUEST_H
+#define CLQ_FCGI_REQUEST_H
+
+#include "../core/request.h"
+
+struct clq_scan;
+
+/* A request, and what the connection wants to know of it. */
+struct clq_incoming {
+	struct clq_request	*req;
+	bool			 nginx;		/* it understands the hint */
+};
+
+/*
+ * Read a sound request with libfcgi.
+ *
+ * fd     where libfcgi reads: the connection or a file; stays open on CLQ_OK,
+ *        is closed by libfcgi on any other status
+ * nbody  bytes of the body, known from the scan
+ * out    filled on CLQ_OK; out->req->refused is set if CONTENT_LENGTH does not
+ *        agree with the body (107), or if the caller set `refused`
+ * CLQ_FAILED if libfcgi did not like it (logged).
+ */
+enum clq_status clq_incoming_read(struct clq_server *srv,
+    struct clq_arena *arena, int fd, size_t nbody, struct clq_incoming *out)
+    CLQ_MUST_CHECK;
+
+/*
+ * Build a request that is to be refused: method, URI and the headers that came
+ * in time are kept, so that the answer fits them. s->refused says why.
+ */
+void clq_incoming_refuse(struct clq_server *srv, struct clq_arena *arena,
+    const struct clq_scan *s, struct clq_incoming *out);
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker's loop (see worker.h).
+ *
+ * One epoll set over the listening sockets, the queue of handed-over
+ * connections (both are "doors": each wakes one worker only) and the kept
+ * connections. One new connection is taken per turn, so that a burst spreads
+ * over the workers. At the limit of connections the doors are shut; while
+ * others wait outside, connections are let go after their answer.
+ *
+ * Leaving, after QUIT or max_requests: the doors are shut, idle connections go
+ * to other workers, what runs is finished. After TERM there are no others: idle
+ * connections are closed, or the peer is asked to (reply.h).
+ */
+#include "worker.h"
+
+#include <cliquet/clock.h>
+#include <cliquet/log.h>
+
+#include "../core/dispatch.h"
+#include "../core/log_conf.h"
+#include "connection.h"
+#include "fcgi_request.h"
+#include "keeper.h"
+#include "reply.h"
+#include "signals.h"
+#include "watchdog.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	EVENTS = 64,
+	SWEEP_MS = 1000,
+	HURRY_MS = 100,		/* sweep period when leaving or full */
+	PAUSE_MS = 1000		/* no accept after running out of descriptors */
+};
+
+struct state {
+	const struct clq_worker	*w;
+	struct clq_conns	 conns;
+	struct clq_arena	*arena;
+	int			 spool;		/* memory file, -1: none yet */
+	bool			 doors_open;
+	bool			 crowded;	/* full, and others wait */
+	bool			 leaving;
+	bool			 last;		/* nobody takes over */
+	clq_msec		 leave_by;
+	clq_msec		 swept;
+	clq_msec		 paused;	/* doors shut until then */
+};
+
+/* ---- doors --------------------------------------------------------------- */
+
+/* data.ptr of a door points at its descriptor, inside *w. */
+static void
+door(struct state *s, const int *fd, bool open)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLEXCLUSIVE,
+		.data.ptr = (void *)(uintptr_t)fd,
+	};
+
+	if (*fd != -1 && epoll_ctl(s->conns.epoll, open ? EPOLL_CTL_ADD :
+	    EPOLL_CTL_DEL, *fd, &ev) == -1)
+		clq_log_warn("epoll: %s", strerror(errno));
+}
+
+static void
+set_doors(struct state *s, bool open)
+{
+	const struct clq_listeners *l = s->w->listeners;
+
+	if (open == s->doors_open)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		door(s, &l->items[i].fd, open);
+	door(s, &s->w->handover.get, open);
+	s->doors_open = open;
+}
+
+/* True if p came from door(); then take one connection in. */
+static bool
+came_in(struct state *s, const void *p, clq_msec now)
+{
+	const struct clq_listeners *l = s->w->listeners;
+	struct clq_orphan o = { .fd = -1 };
+	size_t i;
+
+	for (i = 0; i < l->n && p != &l->items[i].fd; i++)
+		;
+	if (i == l->n && p != &s->w->handover.get)
+		return false;
+	if (s->conns.n == s->conns.max)
+		return true;	/* next turn shuts the doors */
+	if (i == l->n) {
+		if (clq_handover_get(&s->w->handover, &o))
+			(void)clq_conns_add(&s->conns, &o);
+		return true;
+	}
+	o.fd = clq_listener_accept(l->items[i].fd);
+	if (o.fd != -1) {
+		(void)clq_conns_add(&s->conns, &o);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == ENOBUFS) {
+		clq_log_err("accept: %s; raise the limit (ulimit -n)",
+		    strerror(errno));
+		s->paused = now + PAUSE_MS;
+	}
+	return true;
+}
+
+/* Is somebody waiting outside? */
+static bool
+waiters(const struct state *s)
+{
+	const struct clq_listeners *l = s->w->listeners;
+	struct pollfd p[CLQ_MAX_LISTENERS + 1];
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		p[i] = (struct pollfd){ .fd = l->items[i].fd,
+		    .events = POLLIN };
+	p[i] = (struct pollfd){ .fd = s->w->handover.get, .events = POLLIN };
+	return poll(p, i + 1, 0) > 0;
+}
+
+/* Let the connection go that has been idle longest, to make room. */
+static void
+make_room(struct state *s, clq_msec now)
+{
+	struct clq_conn *oldest = NULL, *c;
+
+	for (size_t i = 0; i < s->conns.max; i++) {
+		c = &s->conns.items[i];
+		if (c->state == CLQ_CONN_IDLE && c->served && !c->hinted &&
+		    now - c->since >= HURRY_MS &&
+		    (oldest == NULL || c->since < oldest->since))
+			oldest = c;
+	}
+	if (oldest != NULL)
+		clq_conn_dismiss(&s->conns, oldest);
+}
+
+static void
+mind_doors(struct state *s, clq_msec now)
+{
+	bool full = s->conns.n == s->conns.max;
+
+	s->crowded = false;
+	if (s->leaving)
+		return;
+	set_doors(s, !full && now >= s->paused);
+	if (!full)
+		return;
+	s->crowded = waiters(s);
+	if (s->crowded)
+		make_room(s, now);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static bool
+put(int fd, enum clq_fcgi_type type, unsigned id, const unsigned char *p,
+    size_t n)
+{
+	unsigned char head[CLQ_FCGI_HEAD];
+	struct iovec iov[2] = { { head, sizeof head } };
+
+	clq_fcgi_head(head, type, id, n);
+	iov[1].iov_base = (void *)(uintptr_t)p;
+	iov[1].iov_len = n;
+	return writev(fd, iov, n > 0 ? 2 : 1) ==
+	    (ssize_t)(n + sizeof head);
+}
+
+static bool
+put_stream(int fd, enum clq_fcgi_type type, unsigned id,
+    const struct clq_bytes *b)
+{
+	size_t n, at = 0;
+
+	for (; at < b->len; at += n) {
+		n = b->len - at < CLQ_FCGI_MAX_CONTENT ? b->len - at :
+		    CLQ_FCGI_MAX_CONTENT;
+		if (!put(fd, type, id, b->p + at, n))
+			return false;
+	}
+	return put(fd, type, id, NULL, 0);
+}
+
+/* The collected request as a file, in the plainest of records, for libfcgi. */
+static bool
+spool(struct state *s, const struct clq_scan *scan)
+{
+	static const unsigned char responder[8] = { 0, 1, 1 };
+	unsigned id = scan->request_id;
+	bool ok;
+
+	if (s->spool == -1)
+		s->spool = memfd_create("cliquet-request", MFD_CLOEXEC);
+	ok = s->spool != -1 && ftruncate(s->spool, 0) == 0 &&
+	    lseek(s->spool, 0, SEEK_SET) == 0 &&
+	    put(s->spool, CLQ_FCGI_BEGIN_REQUEST, id, responder, 8) &&
+	    put_stream(s->spool, CLQ_FCGI_PARAMS, id, &scan->params) &&
+	    put_stream(s->spool, CLQ_FCGI_STDIN, id, &scan->body) &&
+	    lseek(s->spool, 0, SEEK_SET) == 0;
+	if (!ok)
+		clq_log_err("memory file: %s", strerror(errno));
+	return ok;
+}
+
+/* Get the request out of c. On failure c has been closed. */
+static bool
+receive(struct state *s, struct clq_conn *c, enum clq_input from,
+    size_t nbody, struct clq_incoming *in)
+{
+	struct clq_server *srv = s->w->server;
+
+	if (from == CLQ_INPUT_SOCKET) {
+		if (clq_incoming_read(srv, s->arena, c->fd, nbody, in) ==
+		    CLQ_OK)
+			return true;
+		c->fd = -1;	/* libfcgi has closed it */
+	} else if (c->scan.refused != 0) {
+		clq_incoming_refuse(srv, s->arena, &c->scan, in);
+		return true;
+	} else if (spool(s, &c->scan)) {
+		nbody = c->scan.body.len;
+		clq_scan_free(&c->scan);
+		if (clq_incoming_read(srv, s->arena, s->spool, nbody, in) ==
+		    CLQ_OK)
+			return true;
+		s->spool = -1;
+	}
+	clq_conn_close(&s->conns, c);
+	return false;
+}
+
+static void
+serve(struct state *s, struct clq_conn *c, enum clq_input from, size_t nbody)
+{
+	const struct clq_worker *w = s->w;
+	struct clq_incoming in;
+	struct clq_reply r;
+	clq_msec now = clq_monotonic();
+	bool hint = false, kept;
+
+	atomic_store(&s->conns.table->busy, c->fd);
+	if (!receive(s, c, from, nbody, &in)) {
+		atomic_store(&s->conns.table->busy, -1);
+		clq_arena_reset(s->arena);
+		return;
+	}
+	c->nginx = in.nginx;
+	clq_slot_begin(w->slot, now, in.req->method_name, in.req->raw_path);
+	clq_watchdog_begin(c, now);
+	clq_dispatch(in.req);
+	clq_watchdog_end();
+	if (c->keep && (s->crowded || (s->leaving && s->last) || c->hinted)) {
+		hint = c->nginx;
+		c->keep = hint;
+	}
+	r = clq_reply_build(in.req, c->request_id, hint);
+	kept = clq_conn_send(&s->conns, c, r.iov, r.n);
+	if (kept && hint)
+		c->hinted = true;
+	atomic_store(&s->conns.table->busy, -1);
+	clq_arena_reset(s->arena);
+	clq_slot_end(w->slot, clq_monotonic());
+	if (clq_monotonic() - now >= HURRY_MS / 2)
+		s->swept = 0;	/* places of connections given away */
+}
+
+static void
+on_event(struct state *s, struct clq_conn *c)
+{
+	enum clq_input in;
+	size_t nbody = 0;
+
+	/* Given away while it was waiting for its turn, or closed. */
+	if (c->fd == -1)
+		return;
+	switch (c->state) {
+	case CLQ_CONN_WRITING:
+		clq_conn_output(&s->conns, c);
+		break;
+	case CLQ_CONN_LINGER:
+		clq_conn_discard(&s->conns, c);
+		break;
+	case CLQ_CONN_IDLE:
+	case CLQ_CONN_READING:
+		in = clq_conn_input(&s->conns, c, &nbody);
+		if (in == CLQ_INPUT_SOCKET || in == CLQ_INPUT_SPOOL)
+			serve(s, c, in, nbody);
+		break;
+	case CLQ_CONN_FREE:
+	case CLQ_CONN__COUNT:
+		break;
+	}
+}
+
+/* ---- leaving ------------------------------------------------------------- */
+
+static void
+leave(struct state *s, bool last, clq_msec now)
+{
+	const struct clq_listeners *l = s->w->listeners;
+	struct clq_orphan o = { .fd = -1 };
+	size_t i;
+
+	s->last = last || s->w->handover.put == -1;
+	if (s->leaving)
+		return;
+	s->leaving = true;
+	s->leave_by = now + s->w->conf->shutdown_timeout;
+	/* Whom a door has woken must look behind it, or nobody does. */
+	for (i = 0; i < l->n; i++)
+		while (s->conns.n < s->conns.max &&
+		    (o.fd = clq_listener_accept(l->items[i].fd)) != -1)
+			(void)clq_conns_add(&s->conns, &o);
+	set_doors(s, false);
+	s->swept = 0;
+}
+
+static void
+take_signals(struct state *s, clq_msec now)
+{
+	const struct clq_conf *conf = s->w->conf;
+
+	if (clq_signals.reopen) {
+		clq_signals.reopen = 0;
+		if (clq_log_configure(s->w->server->settings) != CLQ_OK)
+			clq_log_warn("log file not reopened");
+	}
+	if (clq_signals.reload) {	/* without a master only */
+		clq_signals.reload = 0;
+		clq_log_warn("SIGHUP: this process has no master; "
+		    "restart it to load new settings");
+	}
+	if (clq_signals.stop) {
+		clq_signals.stop = 0;
+		leave(s, true, now);
+	}
+	if (clq_signals.leave) {
+		clq_signals.leave = 0;
+		leave(s, false, now);
+	}
+	if (!s->leaving && conf->max_requests > 0 &&
+	    atomic_load(&s->w->slot->requests) >=
+	    (uint64_t)conf->max_requests) {
+		clq_log_debug("max_requests reached");
+		leave(s, false, now);
+	}
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+static int
+patience(const struct state *s)
+{
+	if (s->leaving || s->conns.n == s->conns.max)
+		return HURRY_MS;
+	return s->conns.n > 0 || s->paused != 0 ? SWEEP_MS : -1;
+}
+
+static void
+sweep(struct state *s, clq_msec now)
+{
+	bool give = s->leaving && !s->last;
+
+	if (give)	/* nothing stays that another worker can have */
+		clq_conns_give(&s->conns, &s->w->handover);
+	if (!give && now - s->swept < (s->leaving ? HURRY_MS : SWEEP_MS))
+		return;
+	s->swept = now;
+	if (now >= s->paused)
+		s->paused = 0;
+	clq_conns_sweep(&s->conns, now, s->leaving && s->last);
+}
+
+static int
+loop(struct state *s)
+{
+	struct epoll_event events[EVENTS];
+	clq_msec now = clq_monotonic();
+	int i, n;
+
+	for (;;) {
+		take_signals(s, now);
+		mind_doors(s, now);
+		sweep(s, now);
+		atomic_store_explicit(&s->w->slot->connections,
+		    (uint32_t)s->conns.n, memory_order_relaxed);
+		if (s->leaving)
+			atomic_store(&s->w->slot->state, CLQ_WORKER_LEAVING);
+		if (s->leaving && (s->conns.n == 0 || now >= s->leave_by))
+			return EXIT_SUCCESS;
+		n = epoll_pwait(s->conns.epoll, events, EVENTS, patience(s),
+		    clq_signals_waiting());
+		now = clq_monotonic();
+		if (n == -1 && errno != EINTR) {
+			clq_log_err("epoll: %s", strerror(errno));
+			return EXIT_FAILURE;
+		}
+		for (i = 0; i < n; i++)
+			if (!came_in(s, events[i].data.ptr, now))
+				on_event(s, events[i].data.ptr);
+	}
+}
+
+int
+clq_worker_run(const struct clq_worker *w)
+{
+	struct state s = { .w = w, .spool = -1, .conns = { .epoll = -1 } };
+	struct clq_watchdog dog = {
+		.conns = &s.conns, .handover = &w->handover, .slot = w->slot,
+		.limit = w->conf->request_timeout, .master = w->master,
+	};
+	int rc = EXIT_FAILURE;
+
+	pid_t keeper;
+
+	if (clq_conns_open(&s.conns, w->conf) != CLQ_OK)
+		return rc;
+	keeper = clq_keeper_start(&s.conns, &w->handover);
+	if (clq_server_open(w->server) == CLQ_OK) {
+		s.arena = clq_arena_new();
+		clq_watchdog_start(&dog, w->server->settings);
+		atomic_store(&w->slot->state, CLQ_WORKER_IDLE);
+		rc = loop(&s);
+		clq_watchdog_stop();
+		clq_arena_free(&s.arena);
+	} else {
+		clq_log_err("worker: backends could not be opened");
+	}
+	if (s.spool != -1)
+		close(s.spool);
+	clq_keeper_stop(keeper);
+	clq_conns_close(&s.conns);
+	return rc;
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# For tests/http/*.sh that test cliquetd by itself: where things are, the test
+# application, and a few functions for tests in shell. To be sourced.
+#
+#	python NAME		run tests/http/NAME.py instead of this script
+#	need COMMAND		skip the test without it
+#	new_dir			$dir, removed at the end
+#	start_cliquetd INI	its pid is $cliquetd; ended at the end
+#	wait_ready SOCKET	until it answers
+#	fcgi SOCKET METHOD URI ...	one request (tests/support/fcgi.py)
+#
+# The application is compiled here, as anybody's plugin is: with the installed
+# headers and nothing of the build.
+
+set -u
+export PATH="$PATH:/usr/sbin:/sbin"
+src=${CLQ_SRCDIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
+builddir=${CLQ_BUILDDIR:-$PWD}
+export CLIQUETD=${CLIQUETD:-$builddir/cliquetd}
+export CLQ_PLUGIN_PATH=${CLQ_PLUGIN_PATH:-$builddir/plugins}
+export PYTHONPATH=$src/tests/support PYTHONDONTWRITEBYTECODE=1
+export PYTHONUNBUFFERED=1
+export CLQ_TEST_APP=$builddir/test-app-slow.so
+export CLQ_TEST_SICK=$builddir/test-app-sick.so
+dir=
+cliquetd=
+
+need() {
+	command -v "$1" > /dev/null && return
+	echo "1..0 # SKIP no $1"
+	exit 0
+}
+
+# compile_app NAME: tests/apps/NAME.c to $builddir/test-app-NAME.so.
+compile_app() {
+	local out=$builddir/test-app-$1.so in=$src/tests/apps/$1.c
+	[ "$out" -nt "$in" ] && return
+	# shellcheck disable=SC2046
+	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared \
+	    -I"$src/core/include" $(pkg-config --cflags libcjson) \
+	    -o "$out.$$" "$in" && mv "$out.$$" "$out" && return
+	echo "Bail out! tests/apps/$1.c does not compile"
+	exit 99
+}
+
+python() {
+	need python3
+	exec python3 "$src/tests/http/$1.py"
+}
+
+new_dir() {
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/clq-http.XXXXXX") || exit 99
+	trap clean_up EXIT
+	trap 'exit 99' INT TERM HUP
+}
+
+clean_up() {
+	local i
+	if [ -n "$cliquetd" ]; then
+		kill -TERM "$cliquetd" 2> /dev/null
+		for ((i = 0; i < 100; i++)); do
+			kill -0 "$cliquetd" 2> /dev/null || break
+			sleep 0.05
+		done
+		kill -KILL "$cliquetd" 2> /dev/null
+	fi
+	rm -rf "$dir"
+}
+
+start_cliquetd() {
+	"$CLIQUETD" "$1" > "$dir/cliquetd.log" 2>&1 < /dev/null &
+	cliquetd=$!
+}
+
+fcgi() {
+	python3 "$src/tests/support/fcgi.py" "$@"
+}
+
+wait_ready() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		fcgi "$1" GET / > /dev/null 2>&1 && return
+		kill -0 "$cliquetd" 2> /dev/null || break
+		sleep 0.05
+	done
+	echo "Bail out! cliquetd does not answer"
+	exit 99
+}
+
+compile_app slow
+compile_app sick
