@@ -59,18 +59,17 @@ struct sq_db {
 	struct sq_prepared	 statements[SQ_STATEMENTS];
 	uint64_t		 clock;
 	struct sq_bytes		 scratch;	/* of the SQL functions */
-	clq_msec		 complained;	/* clq_monotonic(), of the last
-						   line about connecting */
+	clq_msec		 complained;	/* clq_monotonic() of the
+						   last line about it */
 
 	/* The transaction. */
 	enum clq_tx_mode	 mode;
 	bool			 begun;		/* core called begin */
 	bool			 started;	/* SQLite was told */
 	bool			 marked;
-	bool			 queued;	/* our turn in the queue */
-	bool			 lost;		/* reconnect afterwards */
-	enum clq_status		 doomed;	/* CLQ_OK: not; else nothing of it
-						   may be committed */
+	bool			 lost;		/* reconnect then */
+	enum clq_status		 doomed;	/* not CLQ_OK: nothing of
+						   it may be committed */
 };
 
 /* ---- sqlite_conn.c: instance, connection, statements ------------------ */
@@ -322,7 +321,8 @@ struct sq_sql {
 	struct sq_param		*params;
 	size_t			 n;
 	const struct sq_sorts	*sorts;
-	bool			 nothing;	/* no object can match: do not run */
+	bool			 nothing;	/* no object can match:
+						   do not run it */
 };
 
 /*

@@ -11,8 +11,9 @@
  * indexes each have one purpose: `objects_id` look-ups, `objects_modified` the
  * distinctness of timestamps and lists with tombstones, `objects_live` lists
  * and counts of the living, which must not wade through tombstones (`deleted`
- * is in it so that a count need not look at the rows). Rows are kept apart from the keys (not WITHOUT ROWID), so that scans of an index pass
- * by the documents and long documents do not spill one page each.
+ * is in it so that a count need not look at the rows). Rows are kept apart
+ * from the keys (not WITHOUT ROWID), so that scans of an index pass by the
+ * documents and long documents do not spill one page each.
  */
 #include "storage/sqlite.h"
 

@@ -35,17 +35,25 @@ run_fixed(struct sq_db *q, const char *sql)
 
 /* ---- locking ---------------------------------------------------------- */
 
+/* How long SQLite waits for its locks. */
+static void
+set_patience(struct sq_db *q, clq_msec timeout)
+{
+	if (q->db != NULL)
+		sqlite3_busy_timeout(q->db, timeout > 1 ? (int)timeout : 1);
+}
+
 int
 sq_lock(struct sq_db *q, clq_msec timeout)
 {
-	clq_msec deadline = clq_monotonic() + timeout, left;
+	clq_msec deadline = clq_monotonic() + timeout;
 	int rc;
 
 	if (q->queue != NULL && !sq_queue_enter(q->queue, timeout))
 		return SQLITE_BUSY;
-	left = deadline - clq_monotonic();
-	sqlite3_busy_timeout(q->db, left > 1 ? (int)left : 1);
+	set_patience(q, deadline - clq_monotonic());
 	rc = sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	set_patience(q, q->lock_timeout);
 	if (rc != SQLITE_OK && q->queue != NULL)
 		sq_queue_leave(q->queue);
 	return rc;
@@ -250,11 +258,13 @@ sq_ping(void *self, bool readonly, clq_msec timeout)
 		return status;
 	if (timeout < usual)
 		q->lock_timeout = timeout > 0 ? timeout : 1;
+	set_patience(q, q->lock_timeout);
 	status = beat(q, readonly);
 	if (status == CLQ_OK)
 		status = sq_finish(q, true);
 	else
 		(void)(sq_finish(q, false) == CLQ_OK);
 	q->lock_timeout = usual;
+	set_patience(q, usual);
 	return status;
 }

@@ -89,6 +89,7 @@ pid_t
 fixture_fork(struct fixture *f, fixture_body_f *body, void *ctx)
 {
 	pid_t pid;
+	int result;
 
 	fflush(NULL);
 	pid = fork();
@@ -97,7 +98,9 @@ fixture_fork(struct fixture *f, fixture_body_f *body, void *ctx)
 	if (pid != 0)
 		return pid;
 	fixture_open(f);
-	_exit(body(f, ctx));
+	result = body(f, ctx);
+	f->plugin->backend->close(f->self);
+	_exit(result);
 }
 
 int

@@ -24,7 +24,7 @@
 struct fixture {
 	struct clq_settings	*settings;
 	const struct clq_plugin	*plugin;
-	struct clq_arena	*arena;		/* lives as long as the fixture */
+	struct clq_arena	*arena;		/* until fixture_close() */
 	void			*self;
 };
 
@@ -51,7 +51,7 @@ CLQ_API int main(int argc, char **argv);
 
 /*
  * Fork a process that opens f, which is configured but not open, runs
- * body(f, ctx) and leaves with its result; nothing else is cleaned up.
+ * body(f, ctx), closes f and leaves with the result, as a worker does.
  */
 typedef int fixture_body_f(struct fixture *f, void *ctx);
 pid_t fixture_fork(struct fixture *f, fixture_body_f *body, void *ctx);

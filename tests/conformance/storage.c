@@ -440,3 +440,47 @@ StorageTest(ping, says_up_and_stores_nothing)
 	tx_commit();
 	cr_expect_eq(n, 0);
 }
+
+/* ---- with permissions ------------------------------------------------- */
+
+/* An object and its entries, in the open transaction. */
+static void
+create_with_entry(const char *id, struct clq_str uri)
+{
+	cr_assert_gt(write_at(&list, CLQ_WRITE_CREATE, id, "{}", NO_TIME), 0);
+	cr_assert_eq(fx.plugin->permission->add(fx.self, uri,
+	    CLQ_STR("write"), CLQ_STR("alice")), CLQ_OK);
+}
+
+StorageTest(instance, with_permissions_has_one_transaction_and_one_lookup)
+{
+	static const struct clq_str r1 = { "/r1", 3 }, r2 = { "/r2", 3 };
+	struct clq_want want = { .coll = list, .id = CLQ_STR("r1") };
+	struct clq_str alice = CLQ_STR("alice");
+	struct clq_bound bounds[] = { { .object = r1,
+	    .permission = CLQ_STR("write") }, { .object = r2,
+	    .permission = CLQ_STR("write"), .granted = true } };
+	struct clq_lookup l = { .arena = fx.arena, .wants = &want,
+	    .nwants = 1, .timestamp_of = &list, .user = alice,
+	    .principals = { .items = &alice, .n = 1 }, .bounds = bounds,
+	    .nbounds = 2, .acl_of = r1 };
+
+	if (fx.plugin->permission == NULL)
+		return;
+	tx_write();
+	cr_assert_eq(fx.plugin->permission->flush(fx.self), CLQ_OK);
+	create_with_entry("r1", r1);
+	tx_commit();
+	tx_write();
+	create_with_entry("r2", r2);
+	tx_undo();
+	tx_read();
+	cr_assert_eq(storage()->lookup(fx.self, &l), CLQ_OK);
+	tx_commit();
+	cr_expect(want.found);
+	cr_expect_eq(l.timestamp, want.object.last_modified);
+	cr_expect(bounds[0].granted);
+	cr_expect(!bounds[1].granted);
+	cr_assert_eq(l.acl.n, 1);
+	cr_expect(clq_str_is(l.acl.aces[0].permission, "write"));
+}
