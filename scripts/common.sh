@@ -110,6 +110,7 @@ configure() {
 	if [ ! -e "$dir/Makefile" ] ||
 	    [ "$(cat "$dir/.configured" 2> /dev/null)" != "$key" ]; then
 		find "$dir" -mindepth 1 -maxdepth 1 ! -name '.lock' \
+		    ! -name '.begun' \
 		    ! -name '*.out' -exec rm -rf {} +
 		(cd "$dir" && "$top/configure" -q "$@") || return 1
 		printf '%s\n' "$key" > "$dir/.configured"
