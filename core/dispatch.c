@@ -113,6 +113,17 @@ prepare_service(struct clq_request *req, const struct clq_verb *verb)
 	    clq_tx_open(req, verb->tx);
 }
 
+/* Step 6: these look at parent and object before anything else, and so their
+ * views negotiate themselves. */
+static bool
+has_context(const struct clq_route *r, enum clq_method method)
+{
+	if (r->kind == CLQ_ROUTE_PLURAL)
+		return method == CLQ_METHOD_POST;
+	return method == CLQ_METHOD_PUT || method == CLQ_METHOD_PATCH ||
+	    method == CLQ_METHOD_DELETE;
+}
+
 /* Steps 7 to 11 on the matched route. */
 static enum clq_status
 serve_route(struct clq_request *req)
@@ -125,8 +136,11 @@ serve_route(struct clq_request *req)
 		return clq_cors_preflight(req);
 	if (verb->view == NULL)
 		return refuse_method(req);
-	rc = r->kind == CLQ_ROUTE_SERVICE ? prepare_service(req, verb) :
-	    clq_negotiate(req);
+	if (r->kind == CLQ_ROUTE_SERVICE)
+		rc = prepare_service(req, verb);
+	else
+		rc = has_context(r, req->method) ? CLQ_OK :
+		    clq_negotiate(req);
 	return rc == CLQ_OK ? verb->view(req, r->ctx) : rc;
 }
 

@@ -261,10 +261,6 @@ clq_body_check(struct clq_request *req,
 		check_permissions(req, entry, body->permissions);
 	else if (permissions != NULL)
 		not_mapping(req, CLQ_STR("permissions"), permissions);
-	if (req->method == CLQ_METHOD_PATCH && data == NULL &&
-	    permissions == NULL)
-		(void)clq_invalid(req, "body", CLQ_STR("data"),
-		    "Provide at least one of data or permissions");
 }
 
 void

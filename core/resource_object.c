@@ -12,6 +12,7 @@
 
 #include "answer.h"
 #include "events.h"
+#include "negotiation.h"
 
 /* ---- GET and HEAD ------------------------------------------------------ */
 
@@ -225,6 +226,7 @@ clq_object_put(struct clq_request *req, void *ctx)
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
+	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing == NULL || create_only ?
 	    CLQ_ACCESS_CREATE : CLQ_ACCESS_WRITE)) != CLQ_OK || /* 401 403 */
 	    (rc = check_put(t, &body, &cond)) != CLQ_OK ||	/* 400 */
@@ -257,6 +259,17 @@ check_patch(struct clq_target *t, struct patch *p)
 	p->behavior = clq_behavior_read(t->req);
 	clq_params_read(t->req, &unused);
 	return clq_checks_end(t->req);
+}
+
+/* A PATCH that names neither data nor permissions is a mistake. */
+static enum clq_status
+require_change(struct clq_request *req, const struct patch *p)
+{
+	if (p->kind == CLQ_PATCH_JSON || p->body.data != NULL ||
+	    p->body.permissions != NULL)
+		return CLQ_OK;
+	return clq_invalid(req, "body", CLQ_STR("data"),
+	    "Provide at least one of data or permissions");
 }
 
 /* True if both name the same principals; each does so once. */
@@ -409,12 +422,14 @@ clq_object_patch(struct clq_request *req, void *ctx)
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
+	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_WRITE :
 	    CLQ_ACCESS_LIST)) != CLQ_OK ||			/* 401 403 */
 	    (rc = check_patch(t, &p)) != CLQ_OK ||		/* 400 */
 	    (rc = clq_require_id(t)) != CLQ_OK ||		/* 400 */
 	    (rc = clq_require_object(t)) != CLQ_OK ||		/* 404/110 */
-	    (rc = check_existing(t, &p.cond)) != CLQ_OK)	/* 412 */
+	    (rc = check_existing(t, &p.cond)) != CLQ_OK ||	/* 412 */
+	    (rc = require_change(req, &p)) != CLQ_OK)		/* 400 */
 		return rc;
 	return patch(t, &p);
 }
@@ -446,6 +461,7 @@ clq_object_delete(struct clq_request *req, void *ctx)
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, 0)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
+	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_WRITE :
 	    CLQ_ACCESS_LIST)) != CLQ_OK ||			/* 401 403 */
 	    (rc = check_delete(req, &cond, edit)) != CLQ_OK ||	/* 400 */

@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "events.h"
+#include "negotiation.h"
 
 /* The id of the body, if it has one; a malformed one is refused before
  * anything else is looked at. */
@@ -130,6 +131,7 @@ clq_plural_post(struct clq_request *req, void *ctx)
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
+	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_READ :
 	    CLQ_ACCESS_CREATE)) != CLQ_OK ||			/* 401 403 */
 	    (rc = check_post(t, &body, &cond)) != CLQ_OK ||	/* 400 */
