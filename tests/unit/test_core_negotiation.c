@@ -8,11 +8,14 @@
 
 #include <criterion/criterion.h>
 
+/* As a resource's views, which negotiate themselves on writes. */
 static enum clq_status
 ok(struct clq_request *req, void *ctx)
 {
+	enum clq_status rc = clq_negotiate(req);
+
 	(void)ctx;
-	return clq_reply(req, 200, CLQ_STR("{}"));
+	return rc != CLQ_OK ? rc : clq_reply(req, 200, CLQ_STR("{}"));
 }
 
 static struct loopback
