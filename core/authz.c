@@ -15,6 +15,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "auth.h"
 #include "error.h"
 #include "server.h"
 #include "tx.h"
@@ -113,9 +114,10 @@ clq_target_lookup(struct clq_target *t, unsigned what)
 	struct clq_want *parent = NULL, *object = NULL;
 	enum clq_status rc;
 
-	/* without a user there is no list to look into */
+	/* without a user there is no list to look into; it is another matter
+	 * if nobody can tell now whether there is one */
 	if (by_user(t) && t->at.coll.parent.p == NULL)
-		return CLQ_OK;
+		return clq_auth_resolve(t->req);
 	t->lookup.arena = t->req->arena;
 	t->lookup.bounds = t->bounds;
 	t->lookup.wants = t->wants;

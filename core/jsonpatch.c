@@ -10,6 +10,8 @@
  */
 #include "resource_impl.h"
 
+#include <assert.h>
+
 #include <cliquet/str.h>
 
 enum {
@@ -222,10 +224,12 @@ insert(cJSON *array, size_t index, cJSON *item)
 static bool
 add(struct patch *p, const struct pointer *ptr, cJSON *value)
 {
-	const char *last = ptr->tokens[ptr->n - 1];
-	size_t size, index, depth, bytes = 0;
+	size_t size = 0, index = 0, depth, bytes = 0;
+	const char *last;
 	cJSON *parent;
 
+	assert(ptr->n > 0);	/* a pointer begins with '/' */
+	last = ptr->tokens[ptr->n - 1];
 	if (!resolve(p, ptr, ptr->n - 1, &parent) ||
 	    !measure(p, value, &depth, &bytes) ||
 	    !count(p, parent, &size))

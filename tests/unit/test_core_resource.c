@@ -235,6 +235,12 @@ Test(resource, patch_is_checked)
 	    "\"size in body: \\\"x\\\" is not a number\",\"details\":\"*\"}");
 	ask(400, "PATCH", THING, "Response-Behavior: Light\n",
 	    "{\"data\":{}}");
+	stored_body(&lb, ask(400, "PATCH", THING, "", "{}"), "{\"code\":400,"
+	    "\"errno\":107,\"error\":\"Invalid parameters\",\"message\":"
+	    "\"Provide at least one of data or permissions\","
+	    "\"details\":\"*\"}");
+	ask(412, "PATCH", THING, "If-Match: \"1\"\n", "{}");
+	ask(200, "PATCH", THING, "", "{\"permissions\":{}}");
 	ask(400, "PATCH", THING,
 	    "Content-Type: application/json-patch+json\n",
 	    "[{\"op\":\"replace\",\"path\":\"/data/id\",\"value\":\"y\"}]");
