@@ -165,6 +165,45 @@ Test(lists, tombstones_show_with_timestamps)
 	    "/v1/things?_since=0", "", NULL), "Total-Objects"), "2");
 }
 
+/* "<prefix>0<suffix><prefix>1<suffix>...", n times. */
+static const char *
+series(const char *start, const char *prefix, const char *suffix, int n)
+{
+	struct clq_buf b;
+
+	clq_buf_init(&b, lb.arena, 4096);
+	clq_buf_adds(&b, start);
+	for (int i = 0; i < n; i++)
+		clq_buf_printf(&b, "%s%d%s", prefix, i, suffix);
+	return clq_arena_cstr(lb.arena, clq_buf_str(&b));
+}
+
+Test(lists, long_queries)
+{
+	ask(201, "PUT", "/v1/shelves/s", "", "{\"data\":{\"f1\":1}}");
+	ask(201, "PUT", "/v1/shelves/t", "", "{\"data\":{\"f1\":2}}");
+	stored_body(&lb, ask(200, "GET", series("/v1/shelves?_fields=x&", "f",
+	    "=1&", 500), "", NULL), "{\"data\":[]}");
+	stored_body(&lb, ask(200, "GET", series("/v1/shelves?_fields=x&f1=1&",
+	    "not_g", "=1&", 500), "", NULL),
+	    "{\"data\":[{\"id\":\"s\",\"last_modified\":\"*\"}]}");
+	stored_body(&lb, ask(200, "GET", series("/v1/shelves?_fields=x&in_f1=",
+	    "", ",", 10000), "", NULL), "{\"data\":["
+	    "{\"id\":\"s\",\"last_modified\":\"*\"},"
+	    "{\"id\":\"t\",\"last_modified\":\"*\"}]}");
+	ask(400, "GET", series("/v1/shelves?", "f", "=1&", 600), "", NULL);
+	ask(400, "GET", series("/v1/shelves?a=", "xxxxxxxx", "", 100000), "",
+	    NULL);
+	ask(400, "GET", series("/v1/shelves?_sort=", "f", ",", 33), "", NULL);
+	ask(400, "GET", series("/v1/shelves?_fields=", "f", ",", 257), "",
+	    NULL);
+	cr_expect_str_eq(ids_of(ask(200, "GET", series("/v1/shelves?_sort=",
+	    "-f", ",", 32), "", NULL)), "t,s");
+	cr_expect_not_null(loopback_header(ask(200, "GET", series(
+	    "/v1/shelves?_limit=1&_sort=", "f", ",", 32), "", NULL),
+	    "Next-Page"));
+}
+
 /* Follow Next-Page to the end: all ids, pages separated by '|'. */
 static const char *
 walk(const char *method, const char *url)
@@ -199,6 +238,8 @@ Test(lists, pages)
 	    "t6,t5,t4,t3,t2,t1,t0");
 	cr_expect_str_eq(walk("GET", "/v1/things?_limit=3&_sort=size,id"),
 	    "t0,t2,t4|t6,t1,t3|t5");
+	cr_expect_str_eq(walk("GET", "/v1/things?_limit=6&_sort=name,serial,"
+	    "code,size,name,-serial,-code"), "t6,t4,t2,t0,t5,t3|t1");
 	cr_expect_str_eq(walk("GET",
 	    "/v1/things?_limit=2&_sort=-size&min_size=1&_fields=size"),
 	    "t5,t3|t1");
