@@ -6,6 +6,7 @@
 # through unharmed is asked for with curl; TAP. To be sourced.
 #
 #	start_cliquetd		on $socket; its pid is $cliquetd
+#	start_nginx		etc/nginx.conf; its pid is $server
 #	await PORT PID		wait until requests are answered
 #	suite			the requests, to http://127.0.0.1:$port
 #	suite_down		what is said without cliquetd
@@ -114,6 +115,25 @@ start_cliquetd() {
 	    "$dir/cliquet.ini" > "$dir/cliquetd.log" 2>&1 < /dev/null &
 	cliquetd=$!
 	pids+=("$cliquetd")
+}
+
+start_nginx() {
+	local kind
+	{
+		[ "$(id -u)" -eq 0 ] && echo "user root;"
+		echo "daemon off; pid $dir/nginx.pid; error_log $dir/nginx.log;"
+		echo "worker_processes 2;"
+		echo "events { } http { access_log off;"
+		for kind in client_body fastcgi proxy uwsgi scgi; do
+			echo "${kind}_temp_path $dir/$kind;"
+		done
+		listen=127.0.0.1:$port
+		expand nginx.conf
+		echo "}"
+	} > "$dir/nginx.conf"
+	nginx -e "$dir/nginx.log" -p "$dir" -c "$dir/nginx.conf" < /dev/null &
+	server=$!
+	pids+=("$server")
 }
 
 # await PORT PID: until something other than 502 and 503 comes.
