@@ -9,9 +9,10 @@
  *
  * Queued writes. A backend behind a network may send writes without waiting
  * for their results. Hence the rule: what write() and its like return in
- * out-members is valid after the next reading call (lookup, list, count,
- * timestamp), sync, or finish(commit) - whichever comes first. SQLite fills
- * them at once; callers must not rely on it.
+ * out-members is valid after the next list, count, timestamp, look-up of that
+ * object or of that list's timestamp, sync, or finish(commit) - whichever
+ * comes first. Until then the writes, and the texts that they refer to, must
+ * stay. SQLite fills them at once; callers must not rely on it.
  *
  * The sync promise. Within one (resource, parent) every change gets a
  * distinct, increasing last_modified, and changes become visible in that
@@ -49,6 +50,9 @@ struct clq_object {
 struct clq_want {
 	struct clq_coll		coll;
 	struct clq_str		id;
+	bool			shared;		/* a writer only needs it to stay
+						   as it is, as parents are:
+						   others may use it too */
 	bool			found;		/* out */
 	struct clq_object	object;		/* out, if found */
 };

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of the PostgreSQL backend share; nobody else includes this.
+ *
+ * An instance (struct pg_db) is configured in the master and opened in each
+ * worker: one connection in libpq's pipeline mode, one transaction at a time,
+ * storage and permission on both. Statements are sent without waiting;
+ * pg_wait() ends what was sent with a synchronisation point and hands each
+ * result to the function that was given with its statement. All parameters and
+ * results are in binary form: no text of a client is ever part of SQL.
+ */
+#ifndef CLQ_STORAGE_PG_H
+#define CLQ_STORAGE_PG_H
+
+#include <cliquet/abi.h>
+#include <cliquet/arena.h>
+#include <cliquet/buf.h>
+
+#include <libpq-fe.h>
+#include <sys/types.h>
+
+enum {
+	PG_MAGIC	= 0x70677371,
+	PG_DYNAMIC	= 64,		/* prepared ones of unforeseen text */
+	PG_DYNAMIC_LEN	= 4096,		/* bytes of such a text at most */
+	PG_MAX_PARAMS	= 65535
+};
+
+/* ---- parameters of statements ----------------------------------------- */
+
+/* Their values live in the arena or are borrowed until pg_exec() returns. */
+struct pg_args {
+	struct clq_arena	 *arena;
+	const char		**values;
+	int			 *lengths;
+	int			 *formats;
+	size_t			  n;
+	size_t			  cap;
+};
+
+void pg_args_init(struct pg_args *a, struct clq_arena *arena);
+
+/* Append one; each returns its number, from 1 on. */
+unsigned pg_arg_null(struct pg_args *a);
+unsigned pg_arg_text(struct pg_args *a, struct clq_str s);
+unsigned pg_arg_int(struct pg_args *a, int64_t v);
+unsigned pg_arg_time(struct pg_args *a, clq_msec t);
+unsigned pg_arg_json(struct pg_args *a, struct clq_str json);
+
+/* Arrays of n items; get() is called with 0 ... n - 1. */
+typedef struct clq_str pg_item_f(const void *ctx, size_t i);
+unsigned pg_arg_texts(struct pg_args *a, pg_item_f *get, const void *ctx,
+    size_t n);
+unsigned pg_arg_jsons(struct pg_args *a, pg_item_f *get, const void *ctx,
+    size_t n);
+unsigned pg_arg_strs(struct pg_args *a, struct clq_strs list);
+unsigned pg_arg_ints(struct pg_args *a, const int64_t *v, size_t n);
+unsigned pg_arg_times(struct pg_args *a, const clq_msec *t, size_t n);
+
+/* ---- columns of results ----------------------------------------------- */
+
+/* The last value that a timestamp of a client may have: 2^53. */
+#define PG_MAX_TIME	((clq_msec)1 << 53)
+
+/* Copies in the arena, never absent; json without needless blanks. */
+struct clq_str pg_get_text(struct clq_arena *arena, const PGresult *res,
+    int row, int column);
+struct clq_str pg_get_json(struct clq_arena *arena, const PGresult *res,
+    int row, int column);
+/* Rounded to milliseconds as Kinto's as_epoch() does. */
+clq_msec pg_get_time(const PGresult *res, int row, int column);
+int64_t pg_get_int(const PGresult *res, int row, int column);
+bool pg_get_bool(const PGresult *res, int row, int column);
+
+/* ---- statements -------------------------------------------------------- */
+
+/* Statements whose text is known beforehand, one row each; prepared at their
+ * first use on a connection. */
+enum pg_fixed {
+	PG_BEGIN,
+	PG_COMMIT,
+	PG_ROLLBACK,
+	PG_SAVEPOINT,
+	PG_ROLLBACK_TO,
+	PG_RELEASE,
+	PG_LOCK,
+	PG_BEAT,
+	PG_BEAT_PERMISSION,
+	PG_BEAT_READ,
+	PG_FIND,
+	PG_TIMESTAMP,
+	PG_TIMESTAMP_INIT,
+	PG_ENSURE,
+	PG_WRITE,		/* and the next five: pg_write.c */
+	PG_WRITE_LAST = PG_WRITE + 5,
+	PG_ERASE,
+	PG_ERASE_TIMES,
+	PG_PURGE,
+	PG_PURGE_RANKED,
+	PG_PURGE_TIMES,
+	PG_KEEP_TIMES,
+	PG_KEEP_TIME,
+	PG_TOTALS,
+	PG_FLUSH,
+	PG_FLUSH_TIMES,
+	PG_GROUPS,
+	PG_BOUNDS,
+	PG_ACL,
+	PG_ACE_REPLACE,
+	PG_ACE_ADD,
+	PG_ACE_REMOVE,
+	PG_ACE_DELETE,
+	PG_ACE_DELETE_RANGE,
+	PG_ACCESSIBLE_ALL,
+	PG_ACCESSIBLE,
+	PG_MEMBER_ADD,
+	PG_MEMBER_REMOVE,
+	PG_FORGET,
+	PG_FORGET_RANGE,
+	PG_FLUSH_ACES,
+	PG_FLUSH_MEMBERS,
+	PG__FIXED_COUNT
+};
+
+struct pg_stmt {
+	enum pg_fixed	 id;
+	const char	*sql;
+};
+
+enum pg_prepared {
+	PG_UNPREPARED,
+	PG_PREPARING,		/* sent; the result has not been read */
+	PG_PREPARED
+};
+
+struct pg_dynamic {
+	char			*sql;		/* NULL: free */
+	uint64_t		 hash;
+	uint64_t		 used;		/* pg_db.clock at the last use */
+	enum pg_prepared	 state;
+	unsigned		 serial;	/* part of its name */
+};
+
+/* Called with the result of a statement that succeeded. */
+struct pg_db;
+typedef void pg_result_f(struct pg_db *db, const PGresult *res, void *ctx);
+
+/* A result that is to come. */
+struct pg_expected {
+	enum { PG_RESULT, PG_PARSED, PG_SYNCED } kind;
+	pg_result_f		*fn;		/* or NULL */
+	void			*ctx;
+	enum pg_prepared	*state;		/* of PG_PARSED */
+	const char		*what;		/* for messages */
+};
+
+/* ---- the instance ------------------------------------------------------ */
+
+/* A change that waits to be sent: a write, or a statement. */
+struct pg_op {
+	bool			 storage;	/* else permission */
+	struct clq_write	*write;		/* NULL: a statement */
+	const struct pg_stmt	*stmt;
+	struct pg_args		 args;
+};
+
+struct pg_db {
+	unsigned		 magic;
+
+	/* Configuration; read-only after configure. */
+	struct clq_arena	*arena;
+	const char		*conninfo;	/* as libpq wants it */
+	const char		*shown;		/* the same for logs, no secret */
+	size_t			 nhosts;	/* in conninfo */
+	clq_msec		 connect_timeout;	/* of one host */
+	clq_msec		 timeout;	/* of a statement */
+	bool			 storage;	/* which tables must be there */
+	bool			 permission;
+
+	/* The connection, in the worker. */
+	PGconn			*conn;		/* NULL: not connected */
+	pid_t			 pid;		/* whose connection it is */
+	bool			 broken;	/* disconnect when it is idle */
+	clq_msec		 retry_at;	/* clq_monotonic(); not earlier */
+	clq_msec		 delay;		/* of the next failure */
+	clq_msec		 complained_at;	/* the last line about it */
+	bool			 complained;
+	const char		*collation;	/* that knows lower case; quoted */
+	enum pg_prepared	 fixed[PG__FIXED_COUNT];
+	struct pg_dynamic	 dynamic[PG_DYNAMIC];
+	uint64_t		 clock;
+	unsigned		 serial;
+
+	/* The pipeline. */
+	struct pg_expected	*expected;	/* a queue: from first on */
+	size_t			 first;
+	size_t			 nexpected;
+	size_t			 cap;
+	bool			 unsynced;	/* sent since the last sync */
+
+	/* The transaction. */
+	enum clq_tx_mode	 mode;
+	bool			 begun;		/* core called begin */
+	bool			 started;	/* PostgreSQL was told */
+	bool			 committed;	/* ... and has done COMMIT */
+	enum clq_status		 doomed;	/* CLQ_OK: not; else nothing of
+						   it may be committed */
+	struct clq_arena	*tx_arena;	/* what waits lives here */
+	struct pg_op		*ops;
+	size_t			 nops;
+	size_t			 ops_cap;
+	bool			 marked;
+	bool			 mark_sent;
+	size_t			 mark;		/* ops before the mark */
+	bool			 rollback_due;	/* to be sent first */
+	bool			 release_due;
+};
+
+/* The instance behind self, checked. */
+struct pg_db *pg_self(void *self);
+
+/* ---- pg_url.c: settings ----------------------------------------------- */
+
+/* A new instance for prefix_url and prefix_*. CLQ_OK or CLQ_INVALID (said). */
+clq_backend_configure_f pg_configure;
+
+/* ---- pg_conn.c: the connection ----------------------------------------- */
+
+/*
+ * Connect unless connected; at once CLQ_UNAVAILABLE while backing off after a
+ * failure. Logged now and then. until: clq_monotonic() at which to give up,
+ * if that is earlier than connect_timeout says.
+ */
+enum clq_status pg_connect(struct pg_db *db, clq_msec until) CLQ_MUST_CHECK;
+
+/*
+ * The same for `cliquet migrate`: no back-off, no look at the tables, and not
+ * in pipeline mode.
+ */
+enum clq_status pg_attach(struct pg_db *db) CLQ_MUST_CHECK;
+
+/* Forget the connection and all that it knew. */
+void pg_disconnect(struct pg_db *db);
+
+/* Disconnect if the server hung up while nobody looked. */
+void pg_check_idle(struct pg_db *db);
+
+/* Log why there is no connection, but not for each request. Returns
+ * CLQ_UNAVAILABLE. */
+enum clq_status pg_complain(struct pg_db *db, const char *why);
+
+/* Run SQL outside the pipeline mode. NULL: failed, complained about. The
+ * result is the caller's. */
+PGresult *pg_ask(struct pg_db *db, const char *sql, clq_msec until);
+
+/*
+ * Wait until the connection can be read from, or written to if `writing`.
+ * false: not before `until` (clq_monotonic()).
+ */
+bool pg_poll(struct pg_db *db, bool writing, clq_msec until);
+
+/* ---- pg_error.c: foreign errors ---------------------------------------- */
+
+/* What SQLSTATE (NULL: none) means to core. */
+enum clq_status pg_status(const char *sqlstate);
+
+/*
+ * Note a failed result: log it unless it is part of normal operation, doom the
+ * transaction, and see whether the connection is of use any longer. res may be
+ * NULL: the connection was lost. what: the statement, for the log.
+ */
+enum clq_status pg_error(struct pg_db *db, const PGresult *res,
+    const char *what);
+
+/* ---- pg_pipeline.c: sending and receiving ------------------------------ */
+
+/* Send one statement; its result goes to fn (or NULL) with ctx. Failures doom
+ * the transaction, so that they need not be checked before pg_wait(). */
+void pg_exec(struct pg_db *db, const struct pg_stmt *stmt,
+    const struct pg_args *args, pg_result_f *fn, void *ctx);
+/* The same for a text made for the occasion, which the arena keeps. */
+void pg_exec_sql(struct pg_db *db, struct clq_str sql,
+    const struct pg_args *args, pg_result_f *fn, void *ctx);
+
+/* Wait for all results. CLQ_OK, or what doomed the transaction. */
+enum clq_status pg_wait(struct pg_db *db) CLQ_MUST_CHECK;
+enum clq_status pg_wait_until(struct pg_db *db, clq_msec until)
+    CLQ_MUST_CHECK;
+
+/* Let what was sent go; its results are read by the next pg_wait(). */
+void pg_let_go(struct pg_db *db);
+
+/* ---- pg_tx.c: transactions --------------------------------------------- */
+
+/* Start what begin announced. Every operation calls it first. write: refused
+ * with CLQ_FAILED in a reading transaction. */
+enum clq_status pg_start(struct pg_db *db, bool write) CLQ_MUST_CHECK;
+
+/* Functions of the backend's table. */
+clq_backend_begin_f pg_begin;
+clq_backend_finish_f pg_finish;
+clq_backend_savepoint_f pg_savepoint;
+clq_backend_rollback_f pg_rollback;
+clq_backend_release_f pg_release;
+clq_backend_open_f pg_open;
+clq_backend_ping_f pg_ping;
+clq_backend_close_f pg_close;
+
+/* ---- pg_queue.c: changes that wait ------------------------------------- */
+
+/* Remember a write, which is borrowed until its results are filled in. */
+void pg_queue_write(struct pg_db *db, struct clq_write *w);
+
+/* Remember a statement; returns where its parameters go, whose texts must be
+ * copied to db->tx_arena. */
+struct pg_args *pg_queue_stmt(struct pg_db *db, bool storage,
+    const struct pg_stmt *stmt);
+
+/* Send what waits: all of it, or that of permissions only. */
+void pg_send_queue(struct pg_db *db, bool permission_only);
+
+/* True if a write to the list waits; id absent: to any object of it. */
+bool pg_queue_has(const struct pg_db *db, const struct clq_coll *coll,
+    struct clq_str id);
+bool pg_queue_has_storage(const struct pg_db *db);
+
+/* ---- pg_lock.c: who waits for whom -------------------------------------- */
+
+/* Locks of a writing transaction, taken before it looks; all until its end. */
+struct pg_locks {
+	struct clq_arena	*arena;
+	struct pg_lock		*items;
+	size_t			 n;
+	size_t			 cap;
+};
+
+/* What a want is about, its list and all that is above it. */
+void pg_lock_want(struct pg_locks *locks, const struct clq_want *want);
+/* A whole list, or all below a parent, against everybody else. */
+void pg_lock_list(struct pg_locks *locks, const struct clq_coll *coll);
+void pg_lock_below(struct pg_locks *locks, struct clq_str parent);
+
+/* The parameters of pg_lock_stmt. */
+void pg_lock_args(struct pg_locks *locks, struct pg_args *args);
+extern const struct pg_stmt pg_lock_stmt;
+
+/* ---- pg_write.c --------------------------------------------------------- */
+
+/* Send writes, list by list. */
+void pg_send_writes(struct pg_db *db, struct clq_write **writes, size_t n);
+
+/* The pieces of a statement that changes a list ($1 resource, $2 parent):
+ * clock `l`, next timestamp `b(t)`; to be followed by `w`, then the tail. */
+extern const char pg_sql_clock[];
+extern const char pg_sql_tail[];
+/* The list's row in `timestamps`, which `l` locks, must exist: send this
+ * first. */
+void pg_send_ensure(struct pg_db *db, const struct clq_coll *coll);
+
+clq_storage_write_f pg_write;
+clq_storage_sync_f pg_sync;
+
+/* ---- pg_objects.c ------------------------------------------------------- */
+
+clq_storage_lookup_f pg_lookup;
+clq_storage_timestamp_f pg_timestamp;
+
+/* ---- pg_sql.c, pg_filter.c, pg_compare.c: queries as SQL ---------------- */
+
+/* A statement under construction. */
+struct pg_sql {
+	struct clq_arena	*arena;
+	struct clq_buf		 text;
+	struct pg_args		 args;
+	const char		*collation;
+	bool			 failed;	/* too many parameters */
+};
+
+enum pg_column { PG_DOCUMENT, PG_ID, PG_MODIFIED };
+
+/* A field of a query; its expression can be written any number of times. */
+struct pg_field {
+	enum pg_column	 column;
+	unsigned	 args[6];	/* of the names on the path */
+	size_t		 n;		/* names on the path; 0: deep */
+};
+
+/* Begin with $1 resource and $2 parent. */
+void pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
+    const struct pg_db *db, const struct clq_coll *coll);
+void pg_sql_add(struct pg_sql *b, const char *text);
+
+/* " FROM objects WHERE ..." of q. deleted: tombstones take part. */
+void pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted);
+/* " AND ..." to resume after q->after, " ORDER BY ...", " LIMIT ...". */
+void pg_sql_page(struct pg_sql *b, const struct clq_query *q);
+
+struct pg_field pg_field_of(struct pg_sql *b, struct clq_str path);
+void pg_sql_field(struct pg_sql *b, const struct pg_field *f);
+
+/* One filter as " AND ...". */
+void pg_sql_filter(struct pg_sql *b, const struct clq_filter *f);
+
+/* <field> <op> <value>, op being a comparison or CLQ_OP_EQ; NULL: missing. */
+void pg_sql_compare(struct pg_sql *b, const struct pg_field *f,
+    enum clq_op op, const struct cJSON *value);
+/* The same for the columns id and last_modified. */
+void pg_sql_compare_column(struct pg_sql *b, enum pg_column column,
+    enum clq_op op, const struct cJSON *value);
+void pg_sql_column_member(struct pg_sql *b, enum pg_column column, bool in,
+    const struct cJSON *list);
+
+/* The keys by which a field sorts. */
+void pg_sql_sort(struct pg_sql *b, const struct pg_field *f,
+    bool descending);
+
+/* ---- the tables ---------------------------------------------------------- */
+
+extern const struct clq_storage_ops pg_storage_ops;
+extern const struct clq_permission_ops pg_permission_ops;
+
+/* pg_list.c */
+clq_storage_list_f pg_list;
+clq_storage_count_f pg_count;
+clq_storage_delete_all_f pg_delete_all;
+clq_storage_trim_f pg_trim;
+
+/* pg_sweep.c */
+clq_storage_erase_f pg_erase;
+clq_storage_purge_f pg_purge;
+clq_storage_totals_f pg_totals;
+clq_storage_flush_f pg_flush;
+
+/* pg_permission.c: send the questions of l; answers come with pg_wait(). */
+void pg_send_permission(struct pg_db *db, struct clq_lookup *l);
+
+/*
+ * The first text after all those that begin with prefix, in byte order; the
+ * absent slice if there is no end.
+ */
+struct clq_str pg_successor(struct clq_arena *arena, struct clq_str prefix);
+
+/* ---- pg_schema.c, pg_migrate.c ------------------------------------------- */
+
+enum { PG_STORAGE_VERSION = 26, PG_PERMISSION_VERSION = 2 };
+
+/* What a database holds; a version is 0 if there are no such tables, -1 if
+ * there are some of unknown version. */
+struct pg_state {
+	int	storage;
+	int	permission;
+	int	cliquet;	/* what `cliquet migrate` added */
+	bool	metadata;	/* the table */
+};
+
+/* CLQ_OK or CLQ_UNAVAILABLE, complained about. Outside the pipeline mode. */
+enum clq_status pg_schema_read(struct pg_db *db, clq_msec until,
+    struct pg_state *out) CLQ_MUST_CHECK;
+/* NULL if the tables can be served, else why not and what to do. */
+const char *pg_schema_verdict(const struct pg_db *db,
+    const struct pg_state *s, char *buf, size_t cap);
+
+clq_backend_migrate_f pg_migrate;
+
+#endif

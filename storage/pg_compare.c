@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The total order of section 04-3 in SQL: comparing and sorting.
+ *
+ * jsonb has nearly that order of its own: null, strings, numbers, booleans,
+ * arrays, objects. What differs is made good here:
+ *	strings		compare by the database's collation; here by code point
+ *	[]		is below all in jsonb; here the lowest of the arrays
+ *	objects		compare member by member; here all names, then the values
+ *	missing		is NULL; here the highest
+ * Strings and objects within arrays and objects keep jsonb's order, which is
+ * the same if the database's collation is C or C.UTF-8.
+ *
+ * The value is known when the SQL is written, so its type chooses the form;
+ * for the common types it is one that an index on the field serves.
+ */
+#include "storage/pg.h"
+
+#include <cliquet/json.h>
+
+#include <math.h>
+
+static const char *const sign[CLQ_OP__COUNT] = {
+	[CLQ_OP_EQ] = "=", [CLQ_OP_NOT] = "<>", [CLQ_OP_LT] = "<",
+	[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
+};
+
+/* The place of a value's type in the order. */
+static int
+rank(const cJSON *v)
+{
+	if (v == NULL)
+		return 6;
+	if (cJSON_IsNull(v))
+		return 0;
+	if (cJSON_IsString(v))
+		return 1;
+	if (cJSON_IsNumber(v))
+		return 2;
+	return cJSON_IsBool(v) ? 3 : cJSON_IsArray(v) ? 4 : 5;
+}
+
+static bool
+downwards(enum clq_op op)
+{
+	return op == CLQ_OP_LT || op == CLQ_OP_MAX;
+}
+
+/* Literal pieces around the field: {before, field, after} ... */
+static void
+around(struct pg_sql *b, const char *before, const struct pg_field *f,
+    const char *after)
+{
+	pg_sql_add(b, before);
+	pg_sql_field(b, f);
+	pg_sql_add(b, after);
+}
+
+/* ---- sort keys --------------------------------------------------------- */
+
+/* Names of an object by code point, behind their number. U+0001 is the lowest
+ * character there can be. */
+static void
+add_names(struct pg_sql *b, const char *object)
+{
+	clq_buf_printf(&b->text, "(SELECT lpad(count(*)::text, 9, '0') ||"
+	    " COALESCE(string_agg(E'\\x01' || k, '' ORDER BY k"
+	    " COLLATE \"C\"), '') FROM jsonb_object_keys(%s) AS k)", object);
+}
+
+/* Its values in that order. */
+static void
+add_values(struct pg_sql *b, const char *object)
+{
+	clq_buf_printf(&b->text, "COALESCE((SELECT jsonb_agg(m.value"
+	    " ORDER BY m.key COLLATE \"C\") FROM jsonb_each(%s) AS m),"
+	    " '[]')", object);
+}
+
+static const char *
+text_of(struct pg_sql *b, const struct pg_field *f)
+{
+	struct clq_buf whole = b->text;
+	const char *text;
+
+	clq_buf_init(&b->text, b->arena, 64);
+	pg_sql_field(b, f);
+	text = clq_arena_cstr(b->arena, clq_buf_str(&b->text));
+	b->text = whole;
+	return text;
+}
+
+void
+pg_sql_sort(struct pg_sql *b, const struct pg_field *f, bool descending)
+{
+	const char *way = descending ? " DESC" : " ASC", *v;
+
+	if (f->column != PG_DOCUMENT) {
+		around(b, "", f, way);
+		return;
+	}
+	v = text_of(b, f);
+	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'null' THEN 0"
+	    " WHEN 'string' THEN 1 WHEN 'number' THEN 2"
+	    " WHEN 'boolean' THEN 3 WHEN 'array' THEN 4"
+	    " WHEN 'object' THEN 5 ELSE 6 END%s, ", v, way);
+	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string'"
+	    " THEN %s #>> '{}' WHEN 'object' THEN ", v, v);
+	add_names(b, v);
+	clq_buf_printf(&b->text, " END COLLATE \"C\"%s, CASE"
+	    " jsonb_typeof(%s) WHEN 'object' THEN ", way, v);
+	add_values(b, v);
+	clq_buf_printf(&b->text, " ELSE %s END%s", v, way);
+}
+
+/* ---- comparing fields -------------------------------------------------- */
+
+static void
+compare_missing(struct pg_sql *b, const struct pg_field *f, enum clq_op op)
+{
+	/* the field is named in any case: its parameters must be used */
+	if (op == CLQ_OP_MAX)
+		around(b, "(", f, " IS NULL OR TRUE)");
+	else if (op == CLQ_OP_GT)
+		around(b, "(", f, " IS NULL AND FALSE)");
+	else
+		around(b, "", f, op == CLQ_OP_LT || op == CLQ_OP_NOT ?
+		    " IS NOT NULL" : " IS NULL");
+}
+
+/* null, numbers, booleans: jsonb's order but for []. */
+static void
+compare_plain(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    unsigned arg)
+{
+	around(b, "(", f, "");
+	clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
+	if (downwards(op)) {
+		around(b, " AND ", f, " <> '[]')");
+	} else {
+		around(b, " OR ", f, " = '[]'");
+		around(b, " OR ", f, " IS NULL)");
+	}
+}
+
+static void
+compare_string(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    struct clq_str s)
+{
+	bool down = downwards(op);
+
+	around(b, "CASE jsonb_typeof(", f, ")");
+	pg_sql_add(b, down ? " WHEN 'null' THEN TRUE" :
+	    " WHEN 'null' THEN FALSE");
+	around(b, " WHEN 'string' THEN (", f, " #>> '{}')");
+	clq_buf_printf(&b->text, " COLLATE \"C\" %s $%u::text ELSE %s END",
+	    sign[op], pg_arg_text(&b->args, s), down ? "FALSE" : "TRUE");
+}
+
+static void
+compare_array(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    const cJSON *v)
+{
+	unsigned arg;
+
+	if (v->child == NULL && downwards(op)) {
+		around(b, "(jsonb_typeof(", f,
+		    ") IN ('null', 'string', 'number', 'boolean')");
+		if (op == CLQ_OP_MAX)
+			around(b, " OR ", f, " = '[]'");
+		pg_sql_add(b, ")");
+	} else if (v->child == NULL) {
+		around(b, "(", f, " IS NULL OR jsonb_typeof(");
+		around(b, "", f, ") IN ('array', 'object')");
+		if (op == CLQ_OP_GT)
+			around(b, " AND ", f, " <> '[]'");
+		pg_sql_add(b, ")");
+	} else {
+		arg = pg_arg_json(&b->args, clq_json_text(b->arena, v));
+		around(b, "(", f, "");
+		clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
+		if (!downwards(op))
+			around(b, " OR ", f, " IS NULL");
+		pg_sql_add(b, ")");
+	}
+}
+
+static void
+compare_object(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    unsigned arg)
+{
+	const char *field = text_of(b, f);
+	const char *v = clq_arena_printf(b->arena, "$%u::jsonb", arg).p;
+
+	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'object'"
+	    " THEN (", field);
+	add_names(b, field);
+	pg_sql_add(b, " COLLATE \"C\", ");
+	add_values(b, field);
+	clq_buf_printf(&b->text, ") %s (", sign[op]);
+	add_names(b, v);
+	pg_sql_add(b, ", ");
+	add_values(b, v);
+	clq_buf_printf(&b->text, ") ELSE %s IS %sNULL END", field,
+	    downwards(op) ? "NOT " : "");
+}
+
+void
+pg_sql_compare(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    const cJSON *value)
+{
+	unsigned arg;
+
+	if (value == NULL) {
+		compare_missing(b, f, op);
+		return;
+	}
+	if (cJSON_IsString(value) && op != CLQ_OP_EQ && op != CLQ_OP_NOT) {
+		compare_string(b, f, op, clq_json_str(value));
+		return;
+	}
+	if (cJSON_IsArray(value) && op != CLQ_OP_EQ && op != CLQ_OP_NOT) {
+		compare_array(b, f, op, value);
+		return;
+	}
+	arg = pg_arg_json(&b->args, clq_json_text(b->arena, value));
+	if (op == CLQ_OP_EQ || op == CLQ_OP_NOT) {
+		around(b, "", f, "");
+		clq_buf_printf(&b->text, op == CLQ_OP_EQ ? " = $%u::jsonb" :
+		    " IS DISTINCT FROM $%u::jsonb", arg);
+	} else if (cJSON_IsObject(value)) {
+		compare_object(b, f, op, arg);
+	} else {
+		compare_plain(b, f, op, arg);
+	}
+}
+
+/* ---- comparing columns ------------------------------------------------- */
+
+static const char *
+column_name(enum pg_column column)
+{
+	return column == PG_ID ? "id" : "last_modified";
+}
+
+static int
+column_rank(enum pg_column column)
+{
+	return column == PG_ID ? 1 : 2;
+}
+
+static void
+verdict(struct pg_sql *b, bool v)
+{
+	pg_sql_add(b, v ? "TRUE" : "FALSE");
+}
+
+/* last_modified against a number that is no integer of 64 bits: below all,
+ * above all, or between two integers. */
+static void
+compare_odd(struct pg_sql *b, enum clq_op op, double v)
+{
+	if (op == CLQ_OP_EQ || op == CLQ_OP_NOT || fabs(v) > 9e15) {
+		verdict(b, op == CLQ_OP_NOT || (op != CLQ_OP_EQ &&
+		    downwards(op) == (v > 0)));
+		return;
+	}
+	clq_buf_printf(&b->text, "last_modified %s $%u::timestamp",
+	    downwards(op) ? "<" : ">=", pg_arg_time(&b->args,
+	    (clq_msec)ceil(v)));
+}
+
+void
+pg_sql_compare_column(struct pg_sql *b, enum pg_column column,
+    enum clq_op op, const cJSON *value)
+{
+	int order = column_rank(column) - rank(value);
+	int64_t i;
+
+	if (order != 0) {
+		verdict(b, op == CLQ_OP_NOT || (op != CLQ_OP_EQ &&
+		    downwards(op) == (order < 0)));
+	} else if (column == PG_ID) {
+		clq_buf_printf(&b->text, "id %s $%u::text", sign[op],
+		    pg_arg_text(&b->args, clq_json_str(value)));
+	} else if (clq_json_int(value, &i) && i > -PG_MAX_TIME / 50 &&
+	    i < PG_MAX_TIME + PG_MAX_TIME / 64) {
+		clq_buf_printf(&b->text, "last_modified %s $%u::timestamp",
+		    sign[op], pg_arg_time(&b->args, i));
+	} else {
+		compare_odd(b, op, value->valuedouble);
+	}
+}
+
+static struct clq_str
+get_str(const void *ctx, size_t i)
+{
+	const cJSON *const *items = ctx;
+
+	return clq_json_str(items[i]);
+}
+
+/* The items of a list that have the column's type: others match nothing. */
+void
+pg_sql_column_member(struct pg_sql *b, enum pg_column column, bool in,
+    const cJSON *list)
+{
+	size_t cap = cJSON_IsArray(list) ?
+	    (size_t)cJSON_GetArraySize(list) : 0, n = 0;
+	const cJSON **items = clq_arena_calloc(b->arena, cap + 1,
+	    sizeof(const cJSON *)), *item;
+	clq_msec *times = clq_arena_calloc(b->arena, cap + 1, sizeof *times);
+
+	if (!cJSON_IsArray(list)) {
+		pg_sql_compare_column(b, column, in ? CLQ_OP_EQ : CLQ_OP_NOT,
+		    list);
+		return;
+	}
+	cJSON_ArrayForEach(item, list)
+		if (rank(item) == column_rank(column) &&
+		    (column == PG_ID || clq_json_int(item, &times[n])))
+			items[n++] = item;
+	clq_buf_printf(&b->text, "%s %s ($%u::%s[])", column_name(column),
+	    in ? "= ANY" : "<> ALL", column == PG_ID ?
+	    pg_arg_texts(&b->args, get_str, items, n) :
+	    pg_arg_times(&b->args, times, n),
+	    column == PG_ID ? "text" : "timestamp");
+}

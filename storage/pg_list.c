@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lists: reading, counting, deleting and trimming what a query selects.
+ *
+ * delete_all is one statement: it selects, buries and returns both. It takes
+ * the list's lock first (pg_lock.c), so that nobody who has looked an object
+ * up finds it deleted behind his back.
+ */
+#include "storage/pg.h"
+
+#include <cliquet/clock.h>
+#include <cliquet/log.h>
+
+/* PostgreSQL's protocol numbers parameters with 16 bits. */
+static enum clq_status
+check(struct pg_db *db, const struct pg_sql *b)
+{
+	if (b->args.n <= PG_MAX_PARAMS)
+		return CLQ_OK;
+	clq_log_err("postgresql: %s: a query has %zu parameters, at most %d "
+	    "are possible", db->shown, b->args.n, (int)PG_MAX_PARAMS);
+	return db->doomed = CLQ_FAILED;
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+struct reading {
+	struct clq_arena	*arena;
+	struct clq_page		*page;
+};
+
+static void
+read_object(struct clq_arena *arena, const PGresult *res, int row,
+    struct clq_object *o)
+{
+	o->id = pg_get_text(arena, res, row, 0);
+	o->last_modified = pg_get_time(res, row, 1);
+	o->deleted = pg_get_bool(res, row, 2);
+	o->data = o->deleted ? CLQ_STR("{}") :
+	    pg_get_json(arena, res, row, 3);
+}
+
+static void
+on_page(struct pg_db *db, const PGresult *res, void *ctx)
+{
+	struct reading *r = ctx;
+	int row, n = PQntuples(res);
+
+	(void)db;
+	r->page->n = (size_t)n;
+	r->page->objects = clq_arena_calloc(r->arena, (size_t)n,
+	    sizeof *r->page->objects);
+	for (row = 0; row < n; row++)
+		read_object(r->arena, res, row, &r->page->objects[row]);
+}
+
+enum clq_status
+pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
+    struct clq_page *out)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, false);
+	struct clq_page page = { NULL, 0 };
+	struct reading r = { arena, &page };
+	struct pg_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	pg_sql_init(&b, arena, db, &q->coll);
+	pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
+	pg_sql_where(&b, q, q->include_deleted);
+	pg_sql_page(&b, q);
+	if ((status = check(db, &b)) != CLQ_OK)
+		return status;
+	pg_send_queue(db, false);
+	pg_exec_sql(db, clq_buf_str(&b.text), &b.args, on_page, &r);
+	status = pg_wait(db);
+	if (status == CLQ_OK)
+		*out = page;
+	return status;
+}
+
+static void
+on_count(struct pg_db *db, const PGresult *res, void *ctx)
+{
+	(void)db;
+	*(int64_t *)ctx = pg_get_int(res, 0, 0);
+}
+
+/* Send b and return the number that comes back. */
+static enum clq_status
+ask_number(struct pg_db *db, const struct pg_sql *b, int64_t *out)
+{
+	enum clq_status status = check(db, b);
+	int64_t n = 0;
+
+	if (status != CLQ_OK)
+		return status;
+	pg_exec_sql(db, clq_buf_str(&b->text), &b->args, on_count, &n);
+	status = pg_wait(db);
+	if (status == CLQ_OK)
+		*out = n;
+	return status;
+}
+
+enum clq_status
+pg_count(void *self, const struct clq_query *q, int64_t *out)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, false);
+	struct clq_arena *arena;
+	struct pg_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	arena = clq_arena_new();
+	pg_sql_init(&b, arena, db, &q->coll);
+	pg_sql_add(&b, "SELECT count(*)");
+	pg_sql_where(&b, q, q->include_deleted);
+	pg_send_queue(db, false);
+	status = ask_number(db, &b, out);
+	clq_arena_free(&arena);
+	return status;
+}
+
+/* ---- deleting ---------------------------------------------------------- */
+
+struct burying {
+	struct clq_arena	*arena;
+	struct clq_deletions	*dead;
+};
+
+static void
+on_buried(struct pg_db *db, const PGresult *res, void *ctx)
+{
+	struct burying *u = ctx;
+	struct clq_deleted *d;
+	int row, n = PQntuples(res);
+
+	(void)db;
+	u->dead->n = (size_t)n;
+	u->dead->items = clq_arena_calloc(u->arena, (size_t)n, sizeof *d);
+	for (row = 0; row < n; row++) {
+		d = &u->dead->items[row];
+		read_object(u->arena, res, row, &d->old);
+		d->last_modified = pg_get_time(res, row, 4);
+	}
+}
+
+static void
+lock_list(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll)
+{
+	struct pg_locks locks = { .arena = arena };
+	struct pg_args args;
+
+	pg_lock_list(&locks, coll);
+	pg_args_init(&args, arena);
+	pg_lock_args(&locks, &args);
+	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);
+}
+
+enum clq_status
+pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
+    struct clq_deletions *out)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, true);
+	struct clq_deletions dead = { NULL, 0 };
+	struct burying u = { arena, &dead };
+	struct pg_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	pg_sql_init(&b, arena, db, &q->coll);
+	pg_sql_add(&b, pg_sql_clock);
+	pg_sql_add(&b, ", n AS MATERIALIZED (SELECT s.*,"
+	    " row_number() OVER () - 1 AS k FROM ("
+	    "SELECT id, last_modified, deleted, data");
+	pg_sql_where(&b, q, false);
+	pg_sql_page(&b, q);
+	pg_sql_add(&b, ") AS s), w AS (UPDATE objects AS o"
+	    " SET deleted = TRUE, data = '{\"deleted\": true}',"
+	    " last_modified = b.t + n.k * interval '1 millisecond'"
+	    " FROM b, n WHERE o.id = n.id AND o.parent_id = $2"
+	    " AND o.resource_name = $1 AND NOT o.deleted"
+	    " RETURNING o.id, o.last_modified)");
+	pg_sql_add(&b, pg_sql_tail);
+	pg_sql_add(&b, " SELECT n.id, n.last_modified, n.deleted, n.data,"
+	    " w.last_modified FROM n JOIN w ON w.id = n.id ORDER BY n.k");
+	if ((status = check(db, &b)) != CLQ_OK)
+		return status;
+	lock_list(db, arena, &q->coll);
+	pg_send_queue(db, false);
+	pg_send_ensure(db, &q->coll);
+	pg_exec_sql(db, clq_buf_str(&b.text), &b.args, on_buried, &u);
+	status = pg_wait(db);
+	if (status == CLQ_OK)
+		*out = dead;
+	return status;
+}
+
+/* ---- trimming ---------------------------------------------------------- */
+
+/* The clock stays where it is, even if the newest object goes. */
+static const struct pg_stmt keep_time = { PG_KEEP_TIME,
+	"INSERT INTO timestamps (parent_id, resource_name, last_modified)"
+	" SELECT $2, $1, last_modified FROM objects"
+	" WHERE parent_id = $2 AND resource_name = $1"
+	" ORDER BY last_modified DESC LIMIT 1"
+	" ON CONFLICT (parent_id, resource_name)"
+	" DO UPDATE SET last_modified = EXCLUDED.last_modified"
+	" WHERE timestamps.last_modified < EXCLUDED.last_modified" };
+
+enum clq_status
+pg_trim(void *self, const struct clq_query *q, size_t keep, int64_t *removed)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, true);
+	struct clq_arena *arena;
+	struct pg_args args;
+	struct pg_sql b;
+
+	if (status != CLQ_OK)
+		return status;
+	arena = clq_arena_new();
+	pg_args_init(&args, arena);
+	pg_arg_text(&args, q->coll.resource);
+	pg_arg_text(&args, q->coll.parent);
+	pg_sql_init(&b, arena, db, &q->coll);
+	pg_sql_add(&b, "WITH n AS MATERIALIZED (SELECT id");
+	pg_sql_where(&b, q, q->include_deleted);
+	clq_buf_printf(&b.text, " ORDER BY last_modified DESC"
+	    " OFFSET $%u::bigint), w AS (DELETE FROM objects AS o USING n"
+	    " WHERE o.id = n.id AND o.parent_id = $2"
+	    " AND o.resource_name = $1 RETURNING 1)"
+	    " SELECT count(*) FROM w", pg_arg_int(&b.args, (int64_t)keep));
+	pg_send_queue(db, false);
+	pg_exec(db, &keep_time, &args, NULL, NULL);
+	status = ask_number(db, &b, removed);
+	clq_arena_free(&arena);
+	return status;
+}

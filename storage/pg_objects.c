@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Look-ups and timestamps of lists; and the storage table.
+ *
+ * A look-up is one packet, whatever it asks. In a writing transaction its
+ * first statement takes the locks (pg_lock.c). It does not send writes that
+ * wait, unless it asks for what they change: their list's clock would be held
+ * while core thinks.
+ */
+#include "storage/pg.h"
+
+#include <cliquet/clock.h>
+
+static const struct pg_stmt find = { PG_FIND,
+	"SELECT last_modified, data FROM objects WHERE id = $3"
+	" AND parent_id = $2 AND resource_name = $1 AND NOT deleted" };
+static const struct pg_stmt timestamp = { PG_TIMESTAMP,
+	"SELECT GREATEST((SELECT last_modified FROM timestamps"
+	" WHERE parent_id = $2 AND resource_name = $1),"
+	" (SELECT last_modified FROM objects"
+	" WHERE parent_id = $2 AND resource_name = $1"
+	" ORDER BY last_modified DESC LIMIT 1))" };
+static const struct pg_stmt timestamp_init = { PG_TIMESTAMP_INIT,
+	"INSERT INTO timestamps (parent_id, resource_name, last_modified)"
+	" VALUES ($2, $1, date_trunc('milliseconds', clock_timestamp()"
+	" AT TIME ZONE 'UTC'))"
+	" ON CONFLICT (parent_id, resource_name) DO NOTHING" };
+
+static void
+coll_args(struct pg_args *args, struct clq_arena *arena,
+    const struct clq_coll *coll)
+{
+	pg_args_init(args, arena);
+	pg_arg_text(args, coll->resource);
+	pg_arg_text(args, coll->parent);
+}
+
+/* ---- look-up ----------------------------------------------------------- */
+
+/* A want and where its answer goes. */
+struct finding {
+	struct clq_arena	*arena;
+	struct clq_want		*want;
+};
+
+static void
+on_found(struct pg_db *db, const PGresult *res, void *ctx)
+{
+	struct finding *f = ctx;
+	struct clq_want *w = f->want;
+
+	(void)db;
+	w->found = PQntuples(res) > 0;
+	if (!w->found)
+		return;
+	w->object.id = w->id;
+	w->object.last_modified = pg_get_time(res, 0, 0);
+	w->object.data = pg_get_json(f->arena, res, 0, 1);
+	w->object.deleted = false;
+}
+
+static void
+on_timestamp(struct pg_db *db, const PGresult *res, void *ctx)
+{
+	clq_msec *t = ctx;
+
+	(void)db;
+	*t = PQntuples(res) > 0 && !PQgetisnull(res, 0, 0) ?
+	    pg_get_time(res, 0, 0) : INT64_MIN;
+}
+
+static void
+send_timestamp(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll, clq_msec *out)
+{
+	struct pg_args args;
+
+	coll_args(&args, arena, coll);
+	pg_exec(db, &timestamp, &args, on_timestamp, out);
+}
+
+static void
+send_find(struct pg_db *db, struct clq_arena *arena, struct clq_want *want)
+{
+	struct finding *f = clq_arena_alloc(arena, sizeof *f);
+	struct pg_args args;
+
+	f->arena = arena;
+	f->want = want;
+	coll_args(&args, arena, &want->coll);
+	pg_arg_text(&args, want->id);
+	pg_exec(db, &find, &args, on_found, f);
+}
+
+static void
+send_locks(struct pg_db *db, const struct clq_lookup *l)
+{
+	struct pg_locks locks = { .arena = l->arena };
+	struct pg_args args;
+	size_t i;
+
+	if (db->mode != CLQ_TX_WRITE || l->nwants == 0)
+		return;
+	for (i = 0; i < l->nwants; i++)
+		pg_lock_want(&locks, &l->wants[i]);
+	pg_args_init(&args, l->arena);
+	pg_lock_args(&locks, &args);
+	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);
+}
+
+/* True if the answer depends on writes that wait. */
+static bool
+needs_writes(const struct pg_db *db, const struct clq_lookup *l)
+{
+	const struct clq_str any = { NULL, 0 };
+	size_t i;
+
+	if (db->nops == 0)
+		return false;
+	if (l->timestamp_of != NULL && pg_queue_has(db, l->timestamp_of, any))
+		return true;
+	for (i = 0; i < l->nwants; i++)
+		if (pg_queue_has(db, &l->wants[i].coll, l->wants[i].id))
+			return true;
+	return false;
+}
+
+/*
+ * Also the permission part: where both are one instance only this is called,
+ * and where they are two, that part is empty.
+ */
+enum clq_status
+pg_lookup(void *self, struct clq_lookup *l)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, false);
+	clq_msec t = INT64_MIN;
+	size_t i;
+
+	if (status != CLQ_OK)
+		return status;
+	if (db->mode == CLQ_TX_WRITE)
+		pg_send_queue(db, !needs_writes(db, l));
+	send_locks(db, l);
+	if (l->timestamp_of != NULL)
+		send_timestamp(db, l->arena, l->timestamp_of, &t);
+	for (i = 0; i < l->nwants; i++)
+		send_find(db, l->arena, &l->wants[i]);
+	pg_send_permission(db, l);
+	status = pg_wait(db);
+	if (status == CLQ_OK && l->timestamp_of != NULL)
+		l->timestamp = t != INT64_MIN ? t : 0;
+	return status;
+}
+
+/* ---- the clock of a list ----------------------------------------------- */
+
+enum clq_status
+pg_timestamp(void *self, const struct clq_coll *coll, clq_msec *out)
+{
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = pg_start(db, false);
+	struct clq_arena *arena;
+	struct pg_args args;
+	clq_msec t = INT64_MIN;
+
+	if (status != CLQ_OK)
+		return status;
+	arena = clq_arena_new();
+	pg_send_queue(db, false);
+	send_timestamp(db, arena, coll, &t);
+	status = pg_wait(db);
+	if (status == CLQ_OK && t == INT64_MIN && db->mode == CLQ_TX_READ)
+		status = CLQ_READONLY;
+	if (status == CLQ_OK && t == INT64_MIN) {
+		/* if another was faster, the second statement sees it */
+		coll_args(&args, arena, coll);
+		pg_exec(db, &timestamp_init, &args, NULL, NULL);
+		send_timestamp(db, arena, coll, &t);
+		status = pg_wait(db);
+	}
+	if (status == CLQ_OK)
+		*out = t;
+	clq_arena_free(&arena);
+	return status;
+}
+
+const struct clq_storage_ops pg_storage_ops = {
+	.size		= sizeof pg_storage_ops,
+	.lookup		= pg_lookup,
+	.timestamp	= pg_timestamp,
+	.write		= pg_write,
+	.sync		= pg_sync,
+	.list		= pg_list,
+	.count		= pg_count,
+	.delete_all	= pg_delete_all,
+	.erase		= pg_erase,
+	.purge		= pg_purge,
+	.trim		= pg_trim,
+	.totals		= pg_totals,
+	.flush		= pg_flush,
+};

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Queries as SQL (section 04): where, order, limit, and where to resume.
+ *
+ * Values and names of fields are parameters, so that the texts are few and
+ * stay prepared; only the limit is written out, because the planner has to
+ * know it to choose the index that delivers the order.
+ */
+#include "storage/pg.h"
+
+#include <cliquet/json.h>
+#include <cliquet/str.h>
+
+enum { MAX_NAMES = 16 };	/* of a path that is looked up part by part */
+
+void
+pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
+    const struct pg_db *db, const struct clq_coll *coll)
+{
+	memset(b, 0, sizeof *b);
+	b->arena = arena;
+	b->collation = db->collation;
+	clq_buf_init(&b->text, arena, 512);
+	pg_args_init(&b->args, arena);
+	pg_arg_text(&b->args, coll->resource);
+	pg_arg_text(&b->args, coll->parent);
+}
+
+void
+pg_sql_add(struct pg_sql *b, const char *text)
+{
+	clq_buf_adds(&b->text, text);
+}
+
+/* ---- fields ------------------------------------------------------------ */
+
+static enum pg_column
+column_of(struct clq_str field)
+{
+	if (clq_str_is(field, "id"))
+		return PG_ID;
+	if (clq_str_is(field, "last_modified"))
+		return PG_MODIFIED;
+	return PG_DOCUMENT;
+}
+
+/* The names between the dots. */
+static struct clq_strs
+names_of(struct clq_arena *arena, struct clq_str path)
+{
+	struct clq_strs names = { NULL, 0, 0 };
+	size_t from = 0, dot;
+
+	do {
+		dot = clq_str_find(path, '.', from);
+		clq_strs_add(arena, &names, clq_str_sub(path, from, dot));
+		from = dot + 1;
+	} while (dot < path.len);
+	return names;
+}
+
+/* The names i ... j - 1 with the dots between them. */
+static unsigned
+arg_part(struct pg_sql *b, const struct clq_strs *names, size_t i, size_t j)
+{
+	const char *from = names->items[i].p;
+	const struct clq_str *last = &names->items[j - 1];
+	struct clq_str part = { from, (size_t)(last->p - from) + last->len };
+
+	return pg_arg_text(&b->args, part);
+}
+
+struct pg_field
+pg_field_of(struct pg_sql *b, struct clq_str path)
+{
+	struct pg_field f = { .column = column_of(path), .n = 1 };
+	struct clq_strs names;
+
+	if (f.column != PG_DOCUMENT)
+		return f;
+	names = names_of(b->arena, path);
+	f.n = names.n;
+	switch (names.n) {
+	case 2:
+		f.args[0] = pg_arg_text(&b->args, path);
+		f.args[1] = pg_arg_text(&b->args, names.items[0]);
+		f.args[2] = pg_arg_text(&b->args, names.items[1]);
+		break;
+	case 3:
+		f.args[0] = pg_arg_text(&b->args, path);
+		f.args[1] = arg_part(b, &names, 0, 2);
+		f.args[2] = pg_arg_text(&b->args, names.items[2]);
+		f.args[3] = pg_arg_text(&b->args, names.items[0]);
+		f.args[4] = arg_part(b, &names, 1, 3);
+		f.args[5] = pg_arg_text(&b->args, names.items[1]);
+		break;
+	default:
+		/* too many to be worth it: the literal name only */
+		f.n = names.n == 1 || names.n > MAX_NAMES ? 1 : 0;
+		f.args[0] = f.n == 1 ? pg_arg_text(&b->args, path) :
+		    pg_arg_strs(&b->args, names);
+	}
+	return f;
+}
+
+/* The longest literal name first, then descend (section 04-3). */
+void
+pg_sql_field(struct pg_sql *b, const struct pg_field *f)
+{
+	const unsigned *a = f->args;
+
+	if (f->column != PG_DOCUMENT)
+		pg_sql_add(b, f->column == PG_ID ? "id" : "last_modified");
+	else if (f->n == 1)
+		clq_buf_printf(&b->text, "(data->$%u::text)", a[0]);
+	else if (f->n == 2)
+		clq_buf_printf(&b->text, "COALESCE(data->$%u::text,"
+		    " data->$%u::text->$%u::text)", a[0], a[1], a[2]);
+	else if (f->n == 3)
+		clq_buf_printf(&b->text, "COALESCE(data->$%u::text,"
+		    " CASE WHEN data ? $%u::text"
+		    " THEN data->$%u::text->$%u::text"
+		    " ELSE COALESCE(data->$%u::text->$%u::text,"
+		    " data->$%u::text->$%u::text->$%u::text) END)",
+		    a[0], a[1], a[1], a[2], a[3], a[4], a[3], a[5], a[2]);
+	else
+		clq_buf_printf(&b->text, "(WITH RECURSIVE p(v, i) AS ("
+		    "SELECT data, 0 UNION ALL SELECT p.v->k.name, k.j"
+		    " FROM p CROSS JOIN LATERAL (SELECT j, array_to_string("
+		    "($%u::text[])[p.i + 1:j], '.') AS name"
+		    " FROM generate_series(cardinality($%u::text[]),"
+		    " p.i + 1, -1) AS j WHERE jsonb_typeof(p.v) = 'object'"
+		    " AND p.v ? array_to_string(($%u::text[])[p.i + 1:j],"
+		    " '.') ORDER BY j DESC LIMIT 1) AS k)"
+		    " SELECT v FROM p WHERE i = cardinality($%u::text[]))",
+		    a[0], a[0], a[0], a[0]);
+}
+
+/* ---- where ------------------------------------------------------------- */
+
+void
+pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
+{
+	size_t i;
+
+	pg_sql_add(b, " FROM objects WHERE resource_name = $1"
+	    " AND parent_id = $2");
+	if (!deleted)
+		pg_sql_add(b, " AND NOT deleted");
+	if (q->only_ids != NULL && q->only_ids->n == 0)
+		pg_sql_add(b, " AND FALSE");
+	else if (q->only_ids != NULL)
+		clq_buf_printf(&b->text, " AND id = ANY ($%u::text[])",
+		    pg_arg_strs(&b->args, *q->only_ids));
+	for (i = 0; i < q->nfilters; i++)
+		pg_sql_filter(b, &q->filters[i]);
+}
+
+/* ---- order ------------------------------------------------------------- */
+
+/* The sorts that count: those after a unique field do not. */
+static size_t
+fields_of(struct pg_sql *b, const struct clq_query *q, struct pg_field *f)
+{
+	size_t i;
+
+	for (i = 0; i < q->nsorts; i++) {
+		f[i] = pg_field_of(b, q->sorts[i].field);
+		if (f[i].column != PG_DOCUMENT)
+			return i + 1;
+	}
+	return i;
+}
+
+static void
+add_after_one(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+    const cJSON *value)
+{
+	if (f->column == PG_DOCUMENT)
+		pg_sql_compare(b, f, op, value);
+	else
+		pg_sql_compare_column(b, f->column, op, value);
+}
+
+/*
+ * (a after v) OR (a = v AND (b after w)) OR ...: with two columns the first is
+ * not looked at twice if it decides.
+ */
+static void
+add_after(struct pg_sql *b, const struct clq_query *q,
+    const struct pg_field *f, size_t n)
+{
+	size_t i, j;
+
+	pg_sql_add(b, " AND (");
+	for (i = 0; i < n; i++) {
+		pg_sql_add(b, i > 0 ? " OR " : "");
+		for (j = 0; j < i; j++) {
+			add_after_one(b, &f[j], CLQ_OP_EQ, q->after[j]);
+			pg_sql_add(b, " AND ");
+		}
+		add_after_one(b, &f[i], q->sorts[i].descending ? CLQ_OP_LT :
+		    CLQ_OP_GT, q->after[i]);
+	}
+	pg_sql_add(b, ")");
+}
+
+void
+pg_sql_page(struct pg_sql *b, const struct clq_query *q)
+{
+	struct pg_field *f = clq_arena_calloc(b->arena, q->nsorts + 1,
+	    sizeof *f);
+	size_t n = fields_of(b, q, f), i;
+
+	if (q->after != NULL && n > 0)
+		add_after(b, q, f, n);
+	pg_sql_add(b, " ORDER BY ");
+	for (i = 0; i < n; i++) {
+		pg_sql_add(b, i > 0 ? ", " : "");
+		pg_sql_sort(b, &f[i], q->sorts[i].descending);
+	}
+	if (n == 0)
+		pg_sql_add(b, "last_modified DESC");
+	if (q->limit > 0)
+		clq_buf_printf(&b->text, " LIMIT %zu", q->limit);
+}
