@@ -316,10 +316,10 @@ content(struct clq_scan *s, const unsigned char *p, size_t n)
 	s->content -= n;
 	if (stream)
 		return take(s, p, n);
-	if (n <= room) {
-		memcpy(s->small + s->nsmall, p, n);
-		s->nsmall += n;
-	}
+	if (n > room)
+		n = room;	/* what is longer means nothing to us */
+	memcpy(s->small + s->nsmall, p, n);
+	s->nsmall += n;
 	return true;
 }
 

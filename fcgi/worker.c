@@ -24,14 +24,13 @@
 #include "keeper.h"
 #include "reply.h"
 #include "signals.h"
+#include "spool.h"
 #include "watchdog.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -165,56 +164,6 @@ mind_doors(struct state *s, clq_msec now)
 
 /* ---- requests ------------------------------------------------------------ */
 
-static bool
-put(int fd, enum clq_fcgi_type type, unsigned id, const unsigned char *p,
-    size_t n)
-{
-	unsigned char head[CLQ_FCGI_HEAD];
-	struct iovec iov[2] = { { head, sizeof head } };
-
-	clq_fcgi_head(head, type, id, n);
-	iov[1].iov_base = (void *)(uintptr_t)p;
-	iov[1].iov_len = n;
-	return writev(fd, iov, n > 0 ? 2 : 1) ==
-	    (ssize_t)(n + sizeof head);
-}
-
-static bool
-put_stream(int fd, enum clq_fcgi_type type, unsigned id,
-    const struct clq_bytes *b)
-{
-	size_t n, at = 0;
-
-	for (; at < b->len; at += n) {
-		n = b->len - at < CLQ_FCGI_MAX_CONTENT ? b->len - at :
-		    CLQ_FCGI_MAX_CONTENT;
-		if (!put(fd, type, id, b->p + at, n))
-			return false;
-	}
-	return put(fd, type, id, NULL, 0);
-}
-
-/* The collected request as a file, in the plainest of records, for libfcgi. */
-static bool
-spool(struct state *s, const struct clq_scan *scan)
-{
-	static const unsigned char responder[8] = { 0, 1, 1 };
-	unsigned id = scan->request_id;
-	bool ok;
-
-	if (s->spool == -1)
-		s->spool = memfd_create("cliquet-request", MFD_CLOEXEC);
-	ok = s->spool != -1 && ftruncate(s->spool, 0) == 0 &&
-	    lseek(s->spool, 0, SEEK_SET) == 0 &&
-	    put(s->spool, CLQ_FCGI_BEGIN_REQUEST, id, responder, 8) &&
-	    put_stream(s->spool, CLQ_FCGI_PARAMS, id, &scan->params) &&
-	    put_stream(s->spool, CLQ_FCGI_STDIN, id, &scan->body) &&
-	    lseek(s->spool, 0, SEEK_SET) == 0;
-	if (!ok)
-		clq_log_err("memory file: %s", strerror(errno));
-	return ok;
-}
-
 /* Get the request out of c. On failure c has been closed. */
 static bool
 receive(struct state *s, struct clq_conn *c, enum clq_input from,
@@ -230,7 +179,7 @@ receive(struct state *s, struct clq_conn *c, enum clq_input from,
 	} else if (c->scan.refused != 0) {
 		clq_incoming_refuse(srv, s->arena, &c->scan, in);
 		return true;
-	} else if (spool(s, &c->scan)) {
+	} else if (clq_spool_write(&s->spool, &c->scan)) {
 		nbody = c->scan.body.len;
 		clq_scan_free(&c->scan);
 		if (clq_incoming_read(srv, s->arena, s->spool, nbody, in) ==

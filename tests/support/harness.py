@@ -142,6 +142,7 @@ class Test:
             if p.poll() is None:
                 p.kill()
                 p.wait()
+        self.sanitizers()
         if self.failed:
             self.show_logs()
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -159,14 +160,25 @@ class Test:
         if s.popen:
             s.popen.wait()
 
+    def logs(self):
+        return [os.path.join(self.dir, n) for n in sorted(os.listdir(
+            self.dir)) if '.log' in n]
+
+    def sanitizers(self):
+        """In a build with sanitizers, what they said anywhere is a failure."""
+        for path in self.logs():
+            with open(path, errors='replace') as f:
+                for line in f:
+                    if re.search('Sanitizer|runtime error', line):
+                        self.ok(False, line.strip()[:200])
+                        break
+
     def show_logs(self):
-        for name in sorted(os.listdir(self.dir)):
-            if name.endswith('.log'):
-                with open(os.path.join(self.dir, name),
-                          errors='replace') as f:
-                    for line in f.read().splitlines()[-60:]:
-                        if ' request.summary ' not in line:
-                            print('#', name, line[:300])
+        for path in self.logs():
+            with open(path, errors='replace') as f:
+                for line in f.read().splitlines()[-60:]:
+                    if ' request.summary ' not in line:
+                        print('#', os.path.basename(path), line[:300])
 
     def ok(self, good, what):
         self.n += 1

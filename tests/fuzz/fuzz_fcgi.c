@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz driver for FastCGI records and parameters: no bytes may crash or hang
+ * the scanner; how they are cut must not matter; and what it lets through
+ * libfcgi must take, with the same body.
+ *
+ * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
+ * reads the files named on the command line: for AFL++, and to run a corpus.
+ */
+#include "fcgi/fcgi_request.h"
+#include "fcgi/scan.h"
+#include "fcgi/spool.h"
+
+#include "core/log_conf.h"
+
+#include <fcgiapp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MAX_PARAMS = 8192, MAX_BODY = 8192 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+wrong(const char *what)
+{
+	fprintf(stderr, "fuzz_fcgi: %s\n", what);
+	abort();
+}
+
+static enum clq_scan_verdict
+feed(struct clq_scan *s, bool dry, const uint8_t *data, size_t len,
+    size_t step, size_t *used)
+{
+	enum clq_scan_verdict v = CLQ_SCAN_MORE;
+	size_t n, k;
+
+	clq_scan_start(s, dry, MAX_PARAMS, MAX_BODY);
+	*used = 0;
+	while (v == CLQ_SCAN_MORE && *used < len) {
+		n = len - *used < step ? len - *used : step;
+		v = clq_scan_feed(s, data + *used, n, &k);
+		if (k > n || (k < n && v == CLQ_SCAN_MORE))
+			wrong("bytes taken");
+		*used += k;
+	}
+	return v;
+}
+
+static bool
+same(const struct clq_bytes *a, const struct clq_bytes *b)
+{
+	return a->len == b->len &&
+	    (a->len == 0 || memcmp(a->p, b->p, a->len) == 0);
+}
+
+/* libfcgi reads the request from fd. */
+static void
+through_libfcgi(int fd, const struct clq_bytes *body, size_t nbody)
+{
+	struct clq_arena *arena = clq_arena_new();
+	struct clq_incoming in;
+
+	if (clq_incoming_read(NULL, arena, fd, nbody, &in) != CLQ_OK)
+		wrong("libfcgi refused what the scanner let through");
+	if (in.req->body.len != nbody || (body != NULL && nbody > 0 &&
+	    memcmp(in.req->body.p, body->p, nbody) != 0))
+		wrong("another body");
+	clq_arena_free(&arena);
+}
+
+static void
+through_file(const uint8_t *data, size_t len, size_t nbody)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	if (fd == -1 || write(fd, data, len) != (ssize_t)len ||
+	    lseek(fd, 0, SEEK_SET) != 0)
+		wrong("memory file");
+	through_libfcgi(fd, NULL, nbody);
+	close(fd);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct clq_scan dry, whole, bytes;
+	enum clq_scan_verdict a, b, c;
+	size_t ua, ub, uc;
+	int spool = -1;
+
+	a = feed(&dry, true, data, len, len + 1, &ua);
+	b = feed(&whole, false, data, len, len + 1, &ub);
+	c = feed(&bytes, false, data, len, 1, &uc);
+	if (b != c || ub != uc || whole.refused != bytes.refused ||
+	    !same(&whole.params, &bytes.params) ||
+	    !same(&whole.body, &bytes.body) ||
+	    !same(&whole.reply, &bytes.reply))
+		wrong("cut differently, read differently");
+	if (whole.params.len > MAX_PARAMS || whole.body.len > MAX_BODY)
+		wrong("a limit passed");
+	if (a == CLQ_SCAN_DONE && dry.plain && dry.refused == 0) {
+		if (b != CLQ_SCAN_DONE || whole.body.len != dry.nbody)
+			wrong("the dry scan saw something else");
+		if (ua == len)
+			through_file(data, len, dry.nbody);
+	}
+	if (b == CLQ_SCAN_DONE && whole.refused == 0) {
+		if (!clq_spool_write(&spool, &whole))
+			wrong("memory file");
+		through_libfcgi(spool, &whole.body, whole.body.len);
+		close(spool);
+	}
+	if (b == CLQ_SCAN_DONE && whole.refused != 0) {
+		struct clq_arena *arena = clq_arena_new();
+		struct clq_incoming in;
+
+		clq_incoming_refuse(NULL, arena, &whole, &in);
+		clq_arena_free(&arena);
+	}
+	clq_scan_free(&whole);
+	clq_scan_free(&bytes);
+	return 0;
+}
+
+#ifdef CLQ_LIBFUZZER
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return FCGX_Init();
+}
+#else
+int
+main(int argc, char **argv)
+{
+	static uint8_t buf[1 << 20];
+
+	if (FCGX_Init() != 0)
+		return EXIT_FAILURE;
+	for (int i = 1; i < argc; i++) {
+		FILE *f = fopen(argv[i], "rb");
+		size_t n;
+
+		if (f == NULL) {
+			perror(argv[i]);
+			return EXIT_FAILURE;
+		}
+		n = fread(buf, 1, sizeof buf, f);
+		fclose(f);
+		LLVMFuzzerTestOneInput(buf, n);
+	}
+	return EXIT_SUCCESS;
+}
+#endif
