@@ -124,6 +124,7 @@ clq_target_lookup(struct clq_target *t, unsigned what)
 	if (t->entry->parent != NULL) {
 		parent = &t->wants[t->lookup.nwants++];
 		clq_place_of_parent(t->req, t->entry, &t->at, parent);
+		parent->shared = true;	/* not a queue of all its writers */
 	}
 	/* what is no id need not trouble the database */
 	if (t->at.id.p != NULL && clq_id_valid(t->entry, &t->at)) {
