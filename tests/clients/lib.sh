@@ -57,8 +57,9 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 serve() {
 	local name=$1 i
 	shift
-	"$top/scripts/serve" "$@" > "$tmp/$name.out" 2> "$tmp/$name.err" \
-	    < /dev/null &
+	# bash lets what it runs in the background ignore SIGINT.
+	env --default-signal=INT "$top/scripts/serve" "$@" \
+	    > "$tmp/$name.out" 2> "$tmp/$name.err" < /dev/null &
 	pid=$!
 	serve_pids+=("$pid")
 	for ((i = 0; i < ${SERVE_WAIT:-600} * 20; i++)); do
