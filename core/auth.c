@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "server.h"
+#include "tx.h"
 
 struct policy {
 	const char			*name;
@@ -216,6 +217,20 @@ memo_entry(struct clq_request *req, struct clq_str header)
 	return m;
 }
 
+/* Whatever a policy reads, it leaves no transaction behind: the request's own
+ * begins with what is there when the caller is known. */
+static void
+identify(struct clq_request *req)
+{
+	bool open = req->tx != NULL && req->tx->open;
+
+	req->authenticating = true;
+	policies_ask(req);
+	req->authenticating = false;
+	if (req->tx != NULL && !open)
+		(void)clq_tx_finish(req, false);
+}
+
 enum clq_status
 clq_auth_resolve(struct clq_request *req)
 {
@@ -229,7 +244,7 @@ clq_auth_resolve(struct clq_request *req)
 			*id = memo->identity;
 		} else {
 			id->resolved = true;
-			policies_ask(req);
+			identify(req);
 			principals_fill(req->arena, id);
 			if (!id->unavailable)
 				memo->identity = *id;
@@ -279,9 +294,14 @@ clq_auth_challenge(struct clq_request *req)
 {
 	const struct clq_auth *auth = req->server->auth;
 
-	for (size_t i = 0; i < auth->n; i++)
-		if (auth->policies[i].kind->challenge != NULL)
+	for (size_t i = 0; i < auth->n; i++) {
+		const struct clq_auth_kind *kind = auth->policies[i].kind;
+		const char *text = kind->challenge;
+
+		if (CLQ_HAS(kind, challenge_of))
+			text = kind->challenge_of(auth->policies[i].self);
+		if (text != NULL)
 			clq_pairs_add(req->arena, &req->response.headers,
-			    CLQ_STR("WWW-Authenticate"),
-			    clq_str_of(auth->policies[i].kind->challenge));
+			    CLQ_STR("WWW-Authenticate"), clq_str_of(text));
+	}
 }

@@ -161,7 +161,9 @@ static struct clq_acl
 changes_of(struct clq_target *t, struct clq_edit *edit)
 {
 	struct clq_arena *arena = t->req->arena;
-	struct clq_str write = CLQ_STR("write"), caller = clq_caller(t->req);
+	struct clq_str write = CLQ_STR("write");
+	struct clq_str owner = t->owner.p != NULL ? t->owner :
+	    clq_caller(t->req);
 	const struct clq_strs nobody = { NULL, 0, 0 };
 	struct clq_acl changes = { NULL, 0 };
 	struct clq_strs writers = { NULL, 0, 0 }, now;
@@ -179,11 +181,11 @@ changes_of(struct clq_target *t, struct clq_edit *edit)
 		clq_acl_set(arena, &edit->acl, changes.aces[i].permission,
 		    changes.aces[i].principals);
 	now = clq_acl_get(&edit->acl, write);
-	if (!t->req->server->explicit_permissions || clq_strs_has(now, caller))
+	if (!t->req->server->explicit_permissions || clq_strs_has(now, owner))
 		return changes;
 	for (i = 0; i < now.n; i++)
 		clq_strs_add(arena, &writers, now.items[i]);
-	clq_strs_add(arena, &writers, caller);
+	clq_strs_add(arena, &writers, owner);
 	clq_acl_set(arena, &changes, write, writers);
 	clq_acl_set(arena, &edit->acl, write, writers);
 	return changes;

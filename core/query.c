@@ -248,6 +248,18 @@ read_sort(struct clq_request *req, const struct clq_resource *decl,
 	return CLQ_OK;
 }
 
+void
+clq_query_by_id(struct clq_arena *arena, struct clq_query *q)
+{
+	struct clq_sort *sorts = clq_arena_calloc(arena, q->nsorts + 1,
+	    sizeof *sorts);
+
+	memcpy(sorts, q->sorts, q->nsorts * sizeof *sorts);
+	sorts[q->nsorts].field = CLQ_STR("id");
+	q->sorts = sorts;
+	q->nsorts++;
+}
+
 enum clq_status
 clq_query_fields(struct clq_request *req, const struct clq_resource *decl,
     struct clq_strs fields)

@@ -52,6 +52,9 @@ enum clq_status clq_query_read(struct clq_request *req,
     const struct clq_resource *decl, const struct clq_params *params,
     struct clq_query *q) CLQ_MUST_CHECK;
 
+/* Sort by id in the end: for several lists, whose timestamps may be equal. */
+void clq_query_by_id(struct clq_arena *arena, struct clq_query *q);
+
 /* Names in `_fields` against a strict resource. CLQ_OK or CLQ_INVALID. */
 enum clq_status clq_query_fields(struct clq_request *req,
     const struct clq_resource *decl, struct clq_strs fields) CLQ_MUST_CHECK;

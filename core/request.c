@@ -308,6 +308,54 @@ without_default_port(struct clq_str scheme, struct clq_str host)
 	return host;
 }
 
+struct clq_kept {
+	const void	*key;
+	void		*value;
+	struct clq_kept	*next;
+};
+
+static const struct clq_request *
+outermost(const struct clq_request *req)
+{
+	while (req->parent != NULL)
+		req = req->parent;
+	return req;
+}
+
+static struct clq_kept *
+kept_find(const struct clq_request *req, const void *key)
+{
+	struct clq_kept *k = outermost(req)->kept;
+
+	while (k != NULL && k->key != key)
+		k = k->next;
+	return k;
+}
+
+void
+clq_request_keep(struct clq_request *req, const void *key, void *value)
+{
+	struct clq_kept *k = kept_find(req, key);
+
+	while (req->parent != NULL)
+		req = req->parent;
+	if (k == NULL) {
+		k = clq_arena_alloc(req->arena, sizeof *k);
+		k->key = key;
+		k->next = req->kept;
+		req->kept = k;
+	}
+	k->value = value;
+}
+
+void *
+clq_request_kept(const struct clq_request *req, const void *key)
+{
+	const struct clq_kept *k = kept_find(req, key);
+
+	return k != NULL ? k->value : NULL;
+}
+
 struct clq_str
 clq_absolute_url(struct clq_request *req, struct clq_str path)
 {

@@ -14,6 +14,7 @@ struct clq_route;		/* router.h */
 struct clq_tx;			/* tx.h */
 struct clq_event_list;		/* events.h */
 struct clq_auth_memo;		/* auth.h */
+struct clq_kept;		/* request.c */
 
 enum { CLQ_MAX_VARS = 8 };
 
@@ -105,6 +106,10 @@ struct clq_request {
 	cJSON			*json;		/* its result; NULL: was bad */
 	bool			 origin_checked; /* clq_cors_check() */
 	struct clq_auth_memo	*auth_memo;	/* of the outermost request */
+	struct clq_kept		*kept;		/* clq_request_keep(); likewise */
+	bool			 authenticating; /* a policy is being asked */
+	bool			 trusted;	/* by the operator himself: every
+						   access is granted */
 
 	/*
 	 * Set by a view whose answer needs what queued writes return: called
@@ -144,9 +149,6 @@ enum clq_status clq_request_decode_query(struct clq_request *req)
 
 /* The text with whatever is not UTF-8 replaced by U+FFFD; unchanged if fine. */
 struct clq_str clq_text_clean(struct clq_arena *arena, struct clq_str s);
-
-/* Absolute URL of a path (already encoded, prefix included), section 01-10. */
-struct clq_str clq_absolute_url(struct clq_request *req, struct clq_str path);
 
 /* "/v1/buckets/a" -> "/buckets/a" (decoded). */
 struct clq_str clq_request_uri(const struct clq_request *req);

@@ -92,6 +92,8 @@ struct clq_target {
 	struct clq_want			 wants[2];
 	struct clq_lookup		 lookup;
 
+	struct clq_str			 owner;		/* gets the write ACE */
+
 	/* After clq_target_lookup(). */
 	const struct clq_object		*existing;	/* NULL: missing */
 	const struct clq_object		*parent;	/* NULL: missing, or
@@ -102,6 +104,12 @@ struct clq_target {
  * since events and answers refer to it. */
 struct clq_target *clq_target_new(struct clq_request *req,
     const struct clq_resource_entry *entry);
+
+/*
+ * Let the resource say where its list is (clq_scope_f); for POST after the id
+ * of the body is known, and before the transaction. CLQ_OK, or its refusal.
+ */
+enum clq_status clq_target_scope(struct clq_target *t) CLQ_MUST_CHECK;
 
 /* Ask, with the lookup, whether the caller may do this there. */
 void clq_target_ask(struct clq_target *t, enum clq_access_kind kind);

@@ -71,7 +71,8 @@ clq_object_get(struct clq_request *req, void *ctx)
 	enum clq_status rc;
 
 	clq_target_ask(t, CLQ_ACCESS_READ);
-	if ((rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	if ((rc = clq_target_scope(t)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_authorize(t, CLQ_ACCESS_READ)) != CLQ_OK || /* 401 403 */
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = check_get(req, &cond, &params)) != CLQ_OK ||	/* 400 */
@@ -223,7 +224,8 @@ clq_object_put(struct clq_request *req, void *ctx)
 	clq_body_read(req, &body);
 	clq_target_ask(t, CLQ_ACCESS_CREATE);
 	clq_target_ask(t, create_only ? CLQ_ACCESS_READ : CLQ_ACCESS_WRITE);
-	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	if ((rc = clq_target_scope(t)) != CLQ_OK ||
+	    (rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
@@ -419,7 +421,8 @@ clq_object_patch(struct clq_request *req, void *ctx)
 	clq_body_read(req, &p.body);
 	clq_target_ask(t, CLQ_ACCESS_WRITE);
 	clq_target_ask(t, CLQ_ACCESS_LIST);
-	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	if ((rc = clq_target_scope(t)) != CLQ_OK ||
+	    (rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
@@ -458,7 +461,8 @@ clq_object_delete(struct clq_request *req, void *ctx)
 	edit->action = CLQ_ACTION_DELETE;
 	clq_target_ask(t, CLQ_ACCESS_WRITE);
 	clq_target_ask(t, CLQ_ACCESS_LIST);
-	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	if ((rc = clq_target_scope(t)) != CLQ_OK ||
+	    (rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, 0)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */

@@ -60,6 +60,8 @@ read_query(struct listing *l)
 	if ((rc = clq_query_read(req, l->t->entry->decl, &l->params,
 	    &l->query)) != CLQ_OK)
 		return rc;
+	if (clq_str_is(l->query.coll.parent, CLQ_ANY_PARENT))
+		clq_query_by_id(req->arena, &l->query);
 	if (req->method == CLQ_METHOD_DELETE)
 		l->query.include_deleted = false;
 	if (l->params.token.len == 0)
@@ -76,8 +78,13 @@ begin(struct clq_request *req, void *ctx, enum clq_access_kind kind,
 
 	memset(l, 0, sizeof *l);
 	l->t = clq_target_new(req, ctx);
+	if ((rc = clq_target_scope(l->t)) != CLQ_OK)
+		return rc;
 	clq_target_ask(l->t, kind);
 	clq_target_ask(l->t, CLQ_ACCESS_CREATE);
+	if (req->method == CLQ_METHOD_DELETE &&
+	    (rc = clq_tx_write(req)) != CLQ_OK)
+		return rc;
 	if ((rc = clq_target_lookup(l->t, CLQ_LOOK_TIMESTAMP)) != CLQ_OK ||
 	    (rc = clq_authorize_list(l->t, kind, &l->only)) != CLQ_OK ||
 	    (rc = clq_require_parent(l->t)) != CLQ_OK ||	/* 404/111 */
@@ -235,6 +242,8 @@ deleted_one(struct clq_target *t, const struct clq_deleted *d,
 	};
 	enum clq_status rc;
 
+	if (d->old.parent.p != NULL)	/* deleted in all lists */
+		change.coll.parent = d->old.parent;
 	tombstone->id = d->old.id;
 	tombstone->last_modified = d->last_modified;
 	tombstone->data = CLQ_STR("{}");
@@ -361,8 +370,7 @@ clq_plural_delete(struct clq_request *req, void *ctx)
 	struct clq_object *tombstones;
 	enum clq_status rc;
 
-	if ((rc = clq_tx_write(req)) != CLQ_OK ||
-	    (rc = begin(req, ctx, CLQ_ACCESS_DELETE_LIST, &l)) != CLQ_OK ||
+	if ((rc = begin(req, ctx, CLQ_ACCESS_DELETE_LIST, &l)) != CLQ_OK ||
 	    (rc = delete_page(&l, &gone)) != CLQ_OK)
 		return rc;
 	tombstones = clq_arena_calloc(req->arena, gone.n, sizeof *tombstones);

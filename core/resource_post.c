@@ -128,7 +128,8 @@ clq_plural_post(struct clq_request *req, void *ctx)
 	clq_target_ask(t, CLQ_ACCESS_CREATE);
 	if (t->at.id.p != NULL)
 		clq_target_ask(t, CLQ_ACCESS_READ);
-	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	if ((rc = clq_target_scope(t)) != CLQ_OK ||
+	    (rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */

@@ -130,6 +130,17 @@ clq_tx_release(struct clq_request *req)
 	return rc;
 }
 
+/* Finding out who it is may take long: not while other writers wait for us. */
+static enum clq_status
+begin_as(struct clq_request *req, enum clq_tx_mode mode)
+{
+	enum clq_status rc;
+
+	if (mode == CLQ_TX_WRITE && (rc = clq_auth_resolve(req)) != CLQ_OK)
+		return rc;
+	return begin_all(req, mode);
+}
+
 enum clq_status
 clq_tx_open(struct clq_request *req, enum clq_tx_mode mode)
 {
@@ -138,8 +149,8 @@ clq_tx_open(struct clq_request *req, enum clq_tx_mode mode)
 
 	if (tx->open && tx->mode == CLQ_TX_READ && mode == CLQ_TX_WRITE)
 		(void)clq_tx_finish(req, false);	/* nothing written */
-	if (!tx->open && (rc = begin_all(req, tx->always_write ?
-	    CLQ_TX_WRITE : mode)) != CLQ_OK)
+	if (!tx->open && (rc = begin_as(req, tx->always_write &&
+	    !req->authenticating ? CLQ_TX_WRITE : mode)) != CLQ_OK)
 		return rc;
 	if (mode == CLQ_TX_WRITE && tx->mark_wanted && !tx->marked)
 		return clq_tx_mark(req);
@@ -156,8 +167,9 @@ clq_tx_write(struct clq_request *req)
 static enum clq_tx_mode
 verb_mode(const struct clq_request *req)
 {
-	return req->route != NULL ? req->route->verbs[req->method].tx :
-	    CLQ_TX_READ;
+	if (req->route == NULL || req->authenticating)
+		return CLQ_TX_READ;
+	return req->route->verbs[req->method].tx;
 }
 
 enum clq_status
@@ -278,6 +290,12 @@ clq_cache_take(struct clq_request *req, struct clq_str key,
     struct clq_str *value)
 {
 	return clq_cached_take(&req->server->cache, req->arena, key, value);
+}
+
+enum clq_status
+clq_cache_expire(struct clq_request *req, struct clq_str key, clq_msec ttl)
+{
+	return clq_cached_expire(&req->server->cache, req->arena, key, ttl);
 }
 
 enum clq_status

@@ -273,6 +273,13 @@ struct sq_row {
 	clq_msec	last_modified;
 };
 
+/* True if all lists of the resource are meant. */
+static inline bool
+sq_any_parent(const struct clq_coll *coll)
+{
+	return clq_str_is(coll->parent, CLQ_ANY_PARENT);
+}
+
 /* The column that a field names. */
 enum sq_column sq_column_of(struct clq_str field);
 

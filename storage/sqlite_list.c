@@ -21,6 +21,8 @@ read_object(struct clq_arena *arena, sqlite3_stmt *stmt,
 	o->last_modified = sqlite3_column_int64(stmt, 1);
 	o->deleted = sqlite3_column_int(stmt, 2) != 0;
 	o->data = sq_column_dup(arena, stmt, 3);
+	if (sqlite3_column_count(stmt) > 4)
+		o->parent = sq_column_dup(arena, stmt, 4);
 }
 
 /* Not clq_arena_grow(): the texts come in between. */
@@ -49,8 +51,9 @@ select_objects(struct sq_db *q, struct clq_arena *arena,
 	struct sq_sql b;
 	size_t cap = 0;
 
-	sq_sql_query(&b, arena, "SELECT id, last_modified, deleted, data",
-	    query, deleted);
+	sq_sql_query(&b, arena, sq_any_parent(&query->coll) ?
+	    "SELECT id, last_modified, deleted, data, parent" :
+	    "SELECT id, last_modified, deleted, data", query, deleted);
 	sq_sql_after(&b, query);
 	sq_sql_order(&b);
 	if (query->limit > 0)
@@ -136,6 +139,42 @@ bury(struct sq_db *q, const struct clq_coll *coll,
 	return sq_run(q, stmt);
 }
 
+/* Bury objects of several lists, each with the clock of its own. */
+static enum clq_status
+bury_apart(struct sq_db *q, struct clq_str resource,
+    struct clq_deleted *items, size_t n)
+{
+	struct clq_coll coll = { .resource = resource };
+	enum clq_status status = CLQ_OK;
+	size_t i;
+
+	for (i = 0; status == CLQ_OK && i < n; i++) {
+		coll.parent = items[i].old.parent;
+		status = sq_bump(q, &coll, 1, &items[i].last_modified);
+		if (status == CLQ_OK)
+			status = bury(q, &coll, &items[i]);
+	}
+	return status;
+}
+
+static enum clq_status
+bury_together(struct sq_db *q, const struct clq_coll *coll,
+    struct clq_deleted *items, size_t n)
+{
+	enum clq_status status;
+	clq_msec first = 0;
+	size_t i;
+
+	if (n == 0)
+		return CLQ_OK;
+	status = sq_bump(q, coll, n, &first);
+	for (i = 0; status == CLQ_OK && i < n; i++) {
+		items[i].last_modified = first + (clq_msec)i;
+		status = bury(q, coll, &items[i]);
+	}
+	return status;
+}
+
 enum clq_status
 sq_delete_all(void *self, struct clq_arena *arena,
     const struct clq_query *query, struct clq_deletions *out)
@@ -144,21 +183,20 @@ sq_delete_all(void *self, struct clq_arena *arena,
 	enum clq_status status = sq_start(q, true);
 	struct clq_deletions dead = { 0 };
 	struct clq_page page = { 0 };
-	clq_msec first = 0;
 	size_t i;
 
 	if (status == CLQ_OK)
 		status = select_objects(q, arena, query, false, &page);
-	if (status == CLQ_OK && page.n > 0)
-		status = sq_bump(q, &query->coll, page.n, &first);
-	if (status == CLQ_OK)
-		dead.items = clq_arena_calloc(arena, page.n,
-		    sizeof *dead.items);
-	for (i = 0; status == CLQ_OK && i < page.n; i++) {
+	if (status != CLQ_OK)
+		return status;
+	dead.items = clq_arena_calloc(arena, page.n, sizeof *dead.items);
+	for (i = 0; i < page.n; i++)
 		dead.items[i].old = page.objects[i];
-		dead.items[i].last_modified = first + (clq_msec)i;
-		status = bury(q, &query->coll, &dead.items[i]);
-	}
+	if (sq_any_parent(&query->coll))
+		status = bury_apart(q, query->coll.resource, dead.items,
+		    page.n);
+	else
+		status = bury_together(q, &query->coll, dead.items, page.n);
 	if (status != CLQ_OK)
 		return status;
 	dead.n = page.n;

@@ -310,7 +310,8 @@ sq_sorts_new(struct clq_arena *arena, const struct clq_query *q)
 		s->column = sq_column_of(q->sorts[i].field);
 		s->path = clq_arena_strdup(arena, q->sorts[i].field);
 		s->descending = q->sorts[i].descending;
-		if (s->column != SQ_DOCUMENT)	/* unique in a list */
+		if (s->column == SQ_ID || (s->column == SQ_MODIFIED &&
+		    !sq_any_parent(&q->coll)))	/* unique in a list */
 			break;
 	}
 	return sorts;

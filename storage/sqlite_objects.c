@@ -64,12 +64,28 @@ newest_object(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
 	    " WHERE resource = ?1 AND parent = ?2", coll), out);
 }
 
+/* The highest clock of all lists of a resource. */
+static enum clq_status
+latest_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
+{
+	sqlite3_stmt *stmt = sq_prepare(q,
+	    "SELECT max(last_modified) FROM timestamps"
+	    " WHERE resource = ?1", true);
+
+	if (stmt != NULL)
+		sq_bind_str(q, stmt, 1, coll->resource);
+	return ask_int(q, stmt, out);
+}
+
 /* CLQ_NOT_FOUND if the list has neither clock nor objects. */
 static enum clq_status
 current_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
 {
-	enum clq_status status = stored_timestamp(q, coll, out);
+	enum clq_status status;
 
+	if (sq_any_parent(coll))
+		return latest_timestamp(q, coll, out);
+	status = stored_timestamp(q, coll, out);
 	if (status == CLQ_NOT_FOUND)
 		status = newest_object(q, coll, out);
 	return status;
@@ -114,8 +130,15 @@ sq_timestamp(void *self, const struct clq_coll *coll, clq_msec *out)
 	enum clq_status status = sq_start(q, false);
 	clq_msec t = 0;
 
-	if (status == CLQ_OK)
+	if (status == CLQ_OK && sq_any_parent(coll)) {
+		status = latest_timestamp(q, coll, &t);
+		if (status == CLQ_NOT_FOUND) {
+			t = clq_now();
+			status = CLQ_OK;
+		}
+	} else if (status == CLQ_OK) {
 		status = stored_timestamp(q, coll, &t);
+	}
 	if (status == CLQ_NOT_FOUND) {
 		status = newest_object(q, coll, &t);
 		if (status == CLQ_NOT_FOUND) {

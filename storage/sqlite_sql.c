@@ -295,7 +295,8 @@ sq_sql_query(struct sq_sql *b, struct clq_arena *arena, const char *head,
 	clq_buf_printf(&b->text, "%s FROM objects INDEXED BY %s", head,
 	    choose_index(b, q, deleted));
 	add_text(b, " WHERE resource = ?", q->coll.resource);
-	add_text(b, " AND parent = ?", q->coll.parent);
+	if (!sq_any_parent(&q->coll))
+		add_text(b, " AND parent = ?", q->coll.parent);
 	if (!deleted)
 		clq_buf_adds(&b->text, " AND deleted = 0");
 	if (q->only_ids != NULL)
@@ -309,7 +310,7 @@ sq_sql_query(struct sq_sql *b, struct clq_arena *arena, const char *head,
 static bool
 sorts_by_column(const struct sq_sql *b)
 {
-	return b->sorts->n > 0 && b->sorts->items[0].column != SQ_DOCUMENT;
+	return b->sorts->n == 1 && b->sorts->items[0].column != SQ_DOCUMENT;
 }
 
 /* The parameter is only read: sqlite3_bind_pointer() has no const. */

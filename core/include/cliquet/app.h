@@ -64,6 +64,21 @@ CLQ_API struct clq_strs clq_request_principals(struct clq_request *req);
  * `<key>`, a list of principals (section 06-4). */
 CLQ_API bool clq_request_allowed(struct clq_request *req, const char *key);
 
+/*
+ * Keep something for the rest of this request; a batch and its sub-requests
+ * share what they keep. key: the address of a static object of one's own; a
+ * second value replaces the first. value must live in the arena, or longer.
+ */
+CLQ_API void clq_request_keep(struct clq_request *req, const void *key,
+    void *value);
+CLQ_API void *clq_request_kept(const struct clq_request *req,
+    const void *key);
+
+/* Absolute URL of a path (encoded, version prefix included) of this server, as
+ * the client reaches it (section 01-10). */
+CLQ_API struct clq_str clq_absolute_url(struct clq_request *req,
+    struct clq_str path);
+
 /* ---- the response ----------------------------------------------------- */
 
 /* Set or replace a header; name and value are copied. */
@@ -274,6 +289,27 @@ struct clq_change {
 typedef enum clq_status clq_stored_f(struct clq_request *req,
     const struct clq_change *change);
 
+/*
+ * What a resource may decide about each request, before anything is looked up
+ * and outside of any transaction: where the list is, and for whom the server
+ * acts. All is filled in with the defaults before the call.
+ *
+ * id      the object's, from the URL or from the body of a POST; absent if the
+ *         request names none. Not validated.
+ * parent  parent id of the list in storage. CLQ_ANY_PARENT (storage.h) for GET,
+ *         HEAD and DELETE of the plural endpoint: all lists of the resource.
+ * owner   who gets the write ACE in place of the caller; absent: the caller
+ */
+struct clq_scope {
+	struct clq_str	id;
+	struct clq_str	parent;
+	struct clq_str	owner;
+};
+
+/* CLQ_OK, or refuse with clq_invalid()/clq_fail(). */
+typedef enum clq_status clq_scope_f(struct clq_request *req,
+    struct clq_scope *scope);
+
 enum {
 	CLQ_RESOURCE_STRICT = 1,	/* drop unknown attributes, refuse unknown
 					   filter, sort and _fields names */
@@ -312,6 +348,7 @@ struct clq_resource {
 	int64_t				(*cache_seconds)(struct clq_request *req,
 					    const struct clq_object *parent);
 	const char			*description;
+	clq_scope_f			*scope;		/* or NULL */
 };
 
 CLQ_API enum clq_status clq_add_resource(struct clq_server *srv,
@@ -352,6 +389,8 @@ CLQ_API enum clq_status clq_cache_set(struct clq_request *req,
     struct clq_str key, struct clq_str value, clq_msec ttl);
 CLQ_API enum clq_status clq_cache_take(struct clq_request *req,
     struct clq_str key, struct clq_str *value) CLQ_MUST_CHECK;
+CLQ_API enum clq_status clq_cache_expire(struct clq_request *req,
+    struct clq_str key, clq_msec ttl);
 
 /* Empty storage, permission and cache (section 07-3, __flush__). */
 CLQ_API enum clq_status clq_flush_all(struct clq_request *req) CLQ_MUST_CHECK;
@@ -434,11 +473,15 @@ struct clq_auth_kind {
 	 * credentials are absent, foreign or wrong (the next policy is asked);
 	 * CLQ_UNAVAILABLE if it cannot be known now (503). Must not call
 	 * clq_fail(). Required. May be asked once for several sub-requests.
+	 * clq_storage() gives it a reading transaction of its own, which ends
+	 * with the call, so that nobody waits for a slow answer.
 	 */
 	enum clq_status		(*authenticate)(struct clq_request *req,
 				    void *self, struct clq_str *userid);
 	const char		*challenge;	/* WWW-Authenticate of a 401, e.g.
 						   "Basic realm=\"Realm\"" */
+	/* The same where it depends on the options; overrides the above. */
+	const char		*(*challenge_of)(void *self);
 };
 
 CLQ_API enum clq_status clq_add_auth_kind(struct clq_server *srv,

@@ -35,6 +35,14 @@ struct clq_coll {
 	struct clq_str	parent;		/* "/buckets/b/collections/c", or "" */
 };
 
+/*
+ * In place of a parent: all lists of the resource. Taken by timestamp (the
+ * latest of all; nothing is stored, now if there are none), lookup's
+ * timestamp_of, list, count and delete_all only. Timestamps are distinct
+ * within one list, so that here the sorts end with the id.
+ */
+#define CLQ_ANY_PARENT	"*"
+
 /* One object as stored, or its tombstone. Borrowed from the arena. */
 struct clq_object {
 	struct clq_str	id;
@@ -42,6 +50,7 @@ struct clq_object {
 	struct clq_str	data;	/* "{...}" without id, last_modified; "{}" for
 				   a tombstone */
 	bool		deleted;
+	struct clq_str	parent;	/* if CLQ_ANY_PARENT was asked for; or absent */
 };
 
 /* ---- lookup: everything that a decision needs, in one round trip ------ */
