@@ -45,6 +45,8 @@ sources() {
 	list storage_sqlite_sources storage/sqlite.c
 	list storage_sqlite_common storage/sqlite.h storage/sqlite_*.[ch]
 	list storage_memory_sources storage/memory*.[ch]
+	list storage_postgresql_sources storage/pg.c
+	list storage_postgresql_common storage/pg.h storage/pg_*.[ch]
 	list cache_memory_sources cache/memory.[ch] cache/memory_*.[ch]
 	list cache_memcached_sources cache/memcached*.[ch]
 	for app in apps/*/; do
@@ -54,10 +56,12 @@ sources() {
 	programs unit_tests tests/unit/test_*.c
 	list unit_support tests/unit/[!t]*.[ch]
 	programs fuzz_drivers tests/fuzz/fuzz_*.c
-	programs conformance_programs tests/conformance/{cache,permission,storage}.c
+	programs conformance_programs \
+	    tests/conformance/{cache,permission,postgresql,storage}.c
 	list conformance_common tests/conformance/fixture*.[ch]
 	list conformance_cache_sources tests/conformance/cache*.[ch]
 	list conformance_permission_sources tests/conformance/permission*.[ch]
+	list conformance_postgresql_sources tests/conformance/postgresql*.[ch]
 	list conformance_storage_sources tests/conformance/storage*.[ch]
 	list support_sources tests/support/*.[ch]
 	list conformance_tests tests/conformance/*_*.sh
