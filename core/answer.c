@@ -28,7 +28,7 @@ clq_answer_object(struct clq_target *t, int status,
 	if (obj->deleted ||
 	    (t->entry->decl->flags & CLQ_RESOURCE_USER) != 0)
 		acl = NULL;
-	else if (!clq_acl_visible(req, acl))
+	else if (!clq_acl_visible(t, acl))
 		acl = &nothing;
 	return clq_reply(req, status, clq_splice_answer(req->arena, acl, obj));
 }

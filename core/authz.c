@@ -416,11 +416,13 @@ clq_acl_set(struct clq_arena *arena, struct clq_acl *acl,
 }
 
 bool
-clq_acl_visible(struct clq_request *req, const struct clq_acl *acl)
+clq_acl_visible(const struct clq_target *t, const struct clq_acl *acl)
 {
 	struct clq_strs writers = clq_acl_get(acl, CLQ_STR("write"));
-	struct clq_strs mine = all_principals(req);
+	struct clq_strs mine = all_principals(t->req);
 
+	if (t->owner.p != NULL && clq_strs_has(writers, t->owner))
+		return true;
 	for (size_t i = 0; i < mine.n; i++)
 		if (clq_strs_has(writers, mine.items[i]))
 			return true;

@@ -156,7 +156,7 @@ enum clq_status clq_target_timestamp(struct clq_target *t, clq_msec *out)
 struct clq_str clq_caller(struct clq_request *req);
 
 /* The principals that the caller may see of an object's ACL (03-2.1). */
-bool clq_acl_visible(struct clq_request *req, const struct clq_acl *acl);
+bool clq_acl_visible(const struct clq_target *t, const struct clq_acl *acl);
 
 /* The principals of one permission; an empty list if there are none. */
 struct clq_strs clq_acl_get(const struct clq_acl *acl,
