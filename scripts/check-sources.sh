@@ -65,6 +65,8 @@ sources() {
 	list conformance_storage_sources tests/conformance/storage*.[ch]
 	list support_sources tests/support/*.[ch]
 	list conformance_tests tests/conformance/*_*.sh
+	programs schema_programs tests/schema/*.c
+	list schema_tests tests/schema/*.sh
 	list http_tests tests/http/[0-9]*.sh
 }
 

@@ -136,7 +136,7 @@ enum pg_prepared {
 struct pg_dynamic {
 	char			*sql;		/* NULL: free */
 	uint64_t		 hash;
-	uint64_t		 used;		/* pg_db.clock at the last use */
+	uint64_t		 used;		/* pg_db.clock then */
 	enum pg_prepared	 state;
 	unsigned		 serial;	/* part of its name */
 };
@@ -170,22 +170,22 @@ struct pg_db {
 	/* Configuration; read-only after configure. */
 	struct clq_arena	*arena;
 	const char		*conninfo;	/* as libpq wants it */
-	const char		*shown;		/* the same for logs, no secret */
+	const char		*shown;		/* for logs, no secret */
 	size_t			 nhosts;	/* in conninfo */
-	clq_msec		 connect_timeout;	/* of one host */
+	clq_msec		 connect_timeout; /* of one host */
 	clq_msec		 timeout;	/* of a statement */
 	bool			 storage;	/* which tables must be there */
 	bool			 permission;
 
 	/* The connection, in the worker. */
-	PGconn			*conn;		/* NULL: not connected */
+	PGconn			*conn;	/* NULL: not connected */
 	pid_t			 pid;		/* whose connection it is */
 	bool			 broken;	/* disconnect when it is idle */
-	clq_msec		 retry_at;	/* clq_monotonic(); not earlier */
+	clq_msec		 retry_at;	/* clq_monotonic() */
 	clq_msec		 delay;		/* of the next failure */
 	clq_msec		 complained_at;	/* the last line about it */
 	bool			 complained;
-	const char		*collation;	/* that knows lower case; quoted */
+	const char		*collation;	/* for lower(); quoted */
 	enum pg_prepared	 fixed[PG__FIXED_COUNT];
 	struct pg_dynamic	 dynamic[PG_DYNAMIC];
 	uint64_t		 clock;
@@ -209,6 +209,7 @@ struct pg_db {
 	struct pg_op		*ops;
 	size_t			 nops;
 	size_t			 ops_cap;
+	bool			 batch;		/* there was a mark */
 	bool			 marked;
 	bool			 mark_sent;
 	size_t			 mark;		/* ops before the mark */
@@ -335,7 +336,9 @@ struct pg_locks {
 };
 
 /* What a want is about, its list and all that is above it. */
-void pg_lock_want(struct pg_locks *locks, const struct clq_want *want);
+/* whole_list: the list of an object that is not shared, instead of it. */
+void pg_lock_want(struct pg_locks *locks, const struct clq_want *want,
+    bool whole_list);
 /* A whole list, or all below a parent, against everybody else. */
 void pg_lock_list(struct pg_locks *locks, const struct clq_coll *coll);
 void pg_lock_below(struct pg_locks *locks, struct clq_str parent);
@@ -343,6 +346,10 @@ void pg_lock_below(struct pg_locks *locks, struct clq_str parent);
 /* The parameters of pg_lock_stmt. */
 void pg_lock_args(struct pg_locks *locks, struct pg_args *args);
 extern const struct pg_stmt pg_lock_stmt;
+
+/* Send the statement for a whole list. */
+void pg_take_list(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll);
 
 /* ---- pg_write.c --------------------------------------------------------- */
 
@@ -433,6 +440,12 @@ clq_storage_flush_f pg_flush;
 
 /* pg_permission.c: send the questions of l; answers come with pg_wait(). */
 void pg_send_permission(struct pg_db *db, struct clq_lookup *l);
+clq_permission_acl_f pg_acl;
+clq_permission_groups_f pg_groups;
+clq_permission_accessible_f pg_accessible;
+
+/* pg_ace.c: true if s ends in '*'. */
+bool pg_is_pattern(struct clq_str s);
 
 /*
  * The first text after all those that begin with prefix, in byte order; the

@@ -6,7 +6,7 @@
  * arrays, objects. What differs is made good here:
  *	strings		compare by the database's collation; here by code point
  *	[]		is below all in jsonb; here the lowest of the arrays
- *	objects		compare member by member; here all names, then the values
+ *	objects		compare member by member; here all names, then values
  *	missing		is NULL; here the highest
  * Strings and objects within arrays and objects keep jsonb's order, which is
  * the same if the database's collation is C or C.UTF-8.

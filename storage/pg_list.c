@@ -147,19 +147,6 @@ on_buried(struct pg_db *db, const PGresult *res, void *ctx)
 	}
 }
 
-static void
-lock_list(struct pg_db *db, struct clq_arena *arena,
-    const struct clq_coll *coll)
-{
-	struct pg_locks locks = { .arena = arena };
-	struct pg_args args;
-
-	pg_lock_list(&locks, coll);
-	pg_args_init(&args, arena);
-	pg_lock_args(&locks, &args);
-	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);
-}
-
 enum clq_status
 pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
     struct clq_deletions *out)
@@ -190,7 +177,7 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 	    " w.last_modified FROM n JOIN w ON w.id = n.id ORDER BY n.k");
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;
-	lock_list(db, arena, &q->coll);
+	pg_take_list(db, arena, &q->coll);
 	pg_send_queue(db, false);
 	pg_send_ensure(db, &q->coll);
 	pg_exec_sql(db, clq_buf_str(&b.text), &b.args, on_buried, &u);

@@ -15,7 +15,13 @@
  * until the transaction ends. The statement that takes them comes before those
  * that look, each of which sees what was committed when it begins. Locks of
  * one look-up are taken in one order, so that only several look-ups of one
- * transaction can meet in a deadlock, which PostgreSQL ends with CLQ_RETRY.
+ * transaction can meet in a deadlock, which PostgreSQL ends with CLQ_RETRY,
+ * but not before a second has passed.
+ *
+ * A batch looks one object up after the other, in an order that its client
+ * chose; two of them with some objects in common would meet all the time. So
+ * a batch, known by its marks, holds the list alone instead of the object, and
+ * before it takes the list's clock.
  */
 #include "storage/pg.h"
 
@@ -86,18 +92,21 @@ add(struct pg_locks *locks, int64_t key, bool alone)
 static const struct clq_str none = { "", 0 };
 
 void
-pg_lock_want(struct pg_locks *locks, const struct clq_want *want)
+pg_lock_want(struct pg_locks *locks, const struct clq_want *want,
+    bool whole_list)
 {
 	struct clq_str parent = want->coll.parent;
+	bool list = whole_list && !want->shared;
 	size_t i;
 
 	for (i = 1; i <= parent.len; i++)
 		if (i == parent.len || parent.p[i] == '/')
 			add(locks, key_of('p', clq_str_sub(parent, 0, i),
 			    none, none), false);
-	add(locks, key_of('l', want->coll.resource, parent, none), false);
-	add(locks, key_of('o', want->coll.resource, parent, want->id),
-	    !want->shared);
+	add(locks, key_of('l', want->coll.resource, parent, none), list);
+	if (!list)
+		add(locks, key_of('o', want->coll.resource, parent,
+		    want->id), !want->shared);
 }
 
 void
@@ -135,4 +144,17 @@ pg_lock_args(struct pg_locks *locks, struct pg_args *args)
 	}
 	pg_arg_ints(args, keys, locks->n);
 	pg_arg_ints(args, keys + locks->n, locks->n);
+}
+
+void
+pg_take_list(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll)
+{
+	struct pg_locks locks = { .arena = arena };
+	struct pg_args args;
+
+	pg_lock_list(&locks, coll);
+	pg_args_init(&args, arena);
+	pg_lock_args(&locks, &args);
+	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);
 }

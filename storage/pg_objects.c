@@ -99,10 +99,10 @@ send_locks(struct pg_db *db, const struct clq_lookup *l)
 	struct pg_args args;
 	size_t i;
 
-	if (db->mode != CLQ_TX_WRITE || l->nwants == 0)
+	if (db->mode != CLQ_TX_WRITE || l->reading || l->nwants == 0)
 		return;
 	for (i = 0; i < l->nwants; i++)
-		pg_lock_want(&locks, &l->wants[i]);
+		pg_lock_want(&locks, &l->wants[i], db->batch);
 	pg_args_init(&args, l->arena);
 	pg_lock_args(&locks, &args);
 	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);

@@ -79,18 +79,6 @@ pg_start(struct pg_db *db, bool write)
 }
 
 enum clq_status
-pg_open(void *self)
-{
-	struct pg_db *db = pg_self(self);
-
-	if (db->conn != NULL && db->pid != getpid())
-		pg_disconnect(db);
-	/* Said if it fails; the first request tries again. */
-	(void)(pg_connect(db, clq_monotonic() + db->timeout) == CLQ_OK);
-	return CLQ_OK;
-}
-
-enum clq_status
 pg_begin(void *self, enum clq_tx_mode mode)
 {
 	struct pg_db *db = pg_self(self);
@@ -144,12 +132,27 @@ forget(struct pg_db *db)
 	clq_arena_reset(db->tx_arena);
 	db->ops = NULL;
 	db->nops = db->ops_cap = db->mark = 0;
-	db->begun = db->started = false;
+	db->begun = db->started = db->batch = false;
 	db->marked = db->mark_sent = false;
 	db->rollback_due = db->release_due = false;
 	db->doomed = CLQ_OK;
 	if (db->broken)
 		pg_disconnect(db);
+}
+
+enum clq_status
+pg_open(void *self)
+{
+	struct pg_db *db = pg_self(self);
+
+	/* what this process inherited is its parent's */
+	if (db->conn != NULL && db->pid != getpid()) {
+		pg_disconnect(db);
+		forget(db);
+	}
+	/* Said if it fails; the first request tries again. */
+	(void)(pg_connect(db, clq_monotonic() + db->timeout) == CLQ_OK);
+	return CLQ_OK;
 }
 
 enum clq_status
@@ -180,7 +183,7 @@ pg_savepoint(void *self)
 
 	if (status != CLQ_OK)
 		return status;
-	db->marked = true;
+	db->marked = db->batch = true;
 	db->mark = db->nops;
 	return CLQ_OK;
 }

@@ -153,9 +153,9 @@ warn_ignored(const struct clq_settings *settings, const char *prefix)
 	for (i = 0; i < CLQ_COUNT(ignored); i++) {
 		snprintf(key, sizeof key, "%s_%s", prefix, ignored[i]);
 		if (clq_settings_has(settings, key))
-			clq_log_once(CLQ_LOG_WARNING, key, "%s: %s has no "
-			    "effect: each worker has one connection, so the "
-			    "number of workers is that of connections",
+			clq_log_once(CLQ_LOG_WARNING, "pg-pool", "%s: %s and "
+			    "other settings of connection pools have no "
+			    "effect: each worker has one connection",
 			    clq_settings_origin(settings, key), key);
 	}
 }

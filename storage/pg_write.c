@@ -252,6 +252,8 @@ send_list(struct pg_db *db, struct clq_write **writes, size_t n)
 {
 	size_t i, from = 0;
 
+	if (db->batch)
+		pg_take_list(db, db->tx_arena, &writes[0]->coll);
 	pg_send_ensure(db, &writes[0]->coll);
 	for (i = 1; i <= n; i++) {
 		if (i < n && fits(writes + from, i - from, writes[i]))

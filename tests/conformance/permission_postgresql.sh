@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What any permission backend promises, of postgresql.so.
+. "$(dirname "${BASH_SOURCE[0]}")/postgresql.sh"
+on_postgresql permission
