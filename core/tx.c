@@ -197,6 +197,7 @@ lookup_apart(const struct clq_server *srv, struct clq_lookup *l)
 		half.arena = l->arena;
 		half.wants = l->wants;
 		half.nwants = l->nwants;
+		half.reading = l->reading;
 		half.timestamp_of = l->timestamp_of;
 		rc = srv->storage.ops->lookup(srv->storage.self, &half);
 		if (rc != CLQ_OK)
@@ -232,6 +233,7 @@ clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
 		l->arena = req->arena;
 	l->user = req->identity.user;
 	l->principals = req->identity.principals;
+	l->reading = req->tx->mark_wanted && !req->tx->marked;
 	if (srv->storage.ops != NULL &&
 	    srv->storage.self == srv->permission.self)
 		rc = srv->storage.ops->lookup(srv->storage.self, l);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The promises that hold between processes: changes become visible in the
- * order of their timestamps, and a killed writer harms nobody.
+ * order of their timestamps, a killed writer harms nobody, and batches of the
+ * same objects do not get in each other's way.
  *
  * As in the server, the backend is configured before the fork and opened after
  * it. Writers note what was acknowledged in shared memory.
@@ -20,7 +21,10 @@
 enum {
 	WRITERS		= 8,
 	ACKS		= 100000,	/* of one writer */
-	LOAD_MSEC	= 2000
+	LOAD_MSEC	= 2000,
+	BATCHES		= 100,		/* of one process */
+	BATCH_OBJECTS	= 8,
+	BATCH_MAX_MSEC	= 30000		/* a minute and more with deadlocks */
 };
 
 struct acks {
@@ -326,4 +330,82 @@ ProcessTest(killed_writer, in_a_crowd_costs_only_its_own_write)
 			cr_expect_not_null(get(id), "%s is lost", id);
 		}
 	munmap(s, sizeof *s);
+}
+
+/* ---- batches ------------------------------------------------------------ */
+
+/* One part of a batch, as core does it: mark, look, write. */
+static enum clq_status
+change_after_look(struct fixture *f, const char *id, struct clq_write *w)
+{
+	const struct clq_storage_ops *ops = f->plugin->storage;
+	struct clq_want want = { .coll = list, .id = clq_str_of(id) };
+	struct clq_lookup l = { .arena = f->arena, .wants = &want,
+	    .nwants = 1 };
+	enum clq_status rc;
+
+	if ((rc = f->plugin->backend->savepoint(f->self)) != CLQ_OK ||
+	    (rc = ops->lookup(f->self, &l)) != CLQ_OK)
+		return rc;
+	*w = (struct clq_write){ .op = want.found ? CLQ_WRITE_UPDATE :
+	    CLQ_WRITE_CREATE, .coll = list, .id = want.id,
+	    .data = CLQ_STR("{}") };
+	if ((rc = ops->write(f->self, w, 1)) != CLQ_OK)
+		return rc;
+	return f->plugin->backend->release(f->self);
+}
+
+/* The objects forwards or backwards, in one transaction. */
+static enum clq_status
+batch(struct fixture *f, bool backwards)
+{
+	struct clq_write *writes = clq_arena_calloc(f->arena, BATCH_OBJECTS,
+	    sizeof *writes);
+	enum clq_status rc;
+	char *id;
+	int i, k;
+
+	rc = f->plugin->backend->begin(f->self, CLQ_TX_WRITE);
+	for (i = 0; rc == CLQ_OK && i < BATCH_OBJECTS; i++) {
+		k = backwards ? BATCH_OBJECTS - 1 - i : i;
+		id = clq_arena_alloc(f->arena, 2);
+		id[0] = (char)('a' + k);
+		rc = change_after_look(f, id, &writes[i]);
+	}
+	if (rc != CLQ_OK) {
+		(void)!f->plugin->backend->finish(f->self, false);
+		return rc;
+	}
+	rc = f->plugin->backend->finish(f->self, true);
+	for (i = 0; rc == CLQ_OK && i < BATCH_OBJECTS; i++)
+		rc = writes[i].status;
+	return rc;
+}
+
+static int
+batch_load(struct fixture *f, void *ctx)
+{
+	struct writer *me = ctx;
+	int i;
+
+	for (i = 0; i < BATCHES; i++)
+		if (batch(f, (me->number + i) % 2 != 0) != CLQ_OK)
+			return EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+ProcessTest(batches, of_the_same_objects_in_any_order_all_succeed_at_once)
+{
+	static struct writer writers[WRITERS];
+	clq_msec began = clq_monotonic();
+	pid_t pids[WRITERS];
+	size_t i;
+
+	for (i = 0; i < WRITERS; i++) {
+		writers[i].number = (int)i;
+		pids[i] = fixture_fork(&fx, batch_load, &writers[i]);
+	}
+	for (i = 0; i < WRITERS; i++)
+		cr_expect_eq(fixture_wait(pids[i]), 0);
+	cr_expect_leq(clq_monotonic() - began, BATCH_MAX_MSEC);
 }

@@ -91,9 +91,11 @@ struct clq_acl {
 struct clq_lookup {
 	struct clq_arena	*arena;		/* results live here */
 
-	/* For storage. In a writing transaction the objects stay locked. */
+	/* For storage. In a writing transaction the objects stay locked,
+	 * unless `reading`: for a part of a batch that only reads. */
 	struct clq_want		*wants;
 	size_t			 nwants;
+	bool			 reading;
 	const struct clq_coll	*timestamp_of;	/* NULL: not wanted */
 	clq_msec		 timestamp;	/* out; 0: none stored yet */
 
