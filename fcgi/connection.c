@@ -405,6 +405,10 @@ clq_conns_flush(struct clq_conns *t)
 			else if (poll(&p, 1, FLUSH_STEP_MS) == 0)
 				patience--;
 		}
+		/* The peer may have sent its next request by now. */
+		if (c->state == CLQ_CONN_WRITING && c->sent == c->out.len &&
+		    c->keep)
+			c->state = CLQ_CONN_IDLE;
 	}
 }
 

@@ -123,7 +123,7 @@ bool clq_conn_give(struct clq_conns *t, struct clq_conn *c,
 void clq_conns_give(struct clq_conns *t, const struct clq_handover *h);
 
 /* The process is about to die: send what is kept of answers, for as long as
- * that makes sense. Async-signal-safe. */
+ * that makes sense; those connections are idle then. Async-signal-safe. */
 void clq_conns_flush(struct clq_conns *t);
 
 /* Close what is over its time. leaving: the worker wants to end. */

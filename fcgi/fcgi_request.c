@@ -218,7 +218,7 @@ length_agrees(const struct params *ps, size_t nbody)
 	size_t n = 0;
 
 	if (s.len == 0)
-		return true;	/* chunked on the wire: the stream's end tells */
+		return true;	/* chunked: the end of the stream tells */
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.p[i] < '0' || s.p[i] > '9' || n > SIZE_MAX / 10 - 9)
 			return false;

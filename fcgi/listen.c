@@ -42,17 +42,17 @@ is_listening(int fd)
 static void
 adopt(struct clq_listeners *l, int fd)
 {
-	char name[32];
+	char text[32], *name;
 
-	if (l->n == CLQ_MAX_LISTENERS) {
-		clq_log_warn("fd %d: too many sockets, not used", fd);
+	snprintf(text, sizeof text, "fd %d", fd);
+	if (l->n == CLQ_MAX_LISTENERS || (name = strdup(text)) == NULL) {
+		clq_log_warn("%s: one socket too many, not used", text);
 		return;
 	}
-	snprintf(name, sizeof name, "fd %d", fd);
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	l->items[l->n++] = (struct clq_listener){
-		.fd = fd, .name = strdup(name),
+		.fd = fd, .name = name,
 	};
 	l->inherited = true;
 }
@@ -310,9 +310,13 @@ clq_listeners_update(struct clq_listeners *l, const struct clq_conf *conf)
 	for (i = 0; i < conf->sockets.n; i++) {
 		struct clq_str s = conf->sockets.items[i];
 		char *name = strndup(s.p, s.len);
-		struct clq_listener *old = find(l, name);
-		struct clq_listener *one = &next.items[i];
+		struct clq_listener *one = &next.items[i], *old;
 
+		if (name == NULL) {
+			clq_log_err("socket: %s", strerror(errno));
+			goto fail;
+		}
+		old = find(l, name);
 		if (find(&next, name) != NULL) {
 			clq_log_err("socket: %s is given twice", name);
 			free(name);

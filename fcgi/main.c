@@ -21,6 +21,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct options {
@@ -130,6 +131,22 @@ run_single(struct clq_server *srv, const struct clq_conf *conf,
 	return rc;
 }
 
+/* Descriptors for the connections, and for what backends open. */
+static void
+raise_limit(const struct clq_conf *conf)
+{
+	rlim_t want = (rlim_t)conf->max_connections + 256;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want)
+		return;
+	r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
+	if (setrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur < want)
+		clq_log_warn("max_connections_per_worker: %d may be more than "
+		    "the limit of open files allows (ulimit -n)",
+		    conf->max_connections);
+}
+
 /* From checked settings to the end of the service. settings is taken over. */
 static int
 serve(const struct options *o, struct clq_settings *settings,
@@ -151,6 +168,7 @@ serve(const struct options *o, struct clq_settings *settings,
 		clq_settings_free(&settings);
 		goto out;
 	}
+	raise_limit(conf);
 	/* The log file last: what goes wrong before is for whoever starts us;
 	 * and it belongs to the user who will have to open it again. */
 	if (clq_server_new(settings, &srv) != CLQ_OK)

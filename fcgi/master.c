@@ -124,8 +124,12 @@ load(struct master *m)
 		return rc;
 	if (!start->listeners->inherited)
 		rc = clq_listeners_update(start->listeners, &conf);
-	if (rc == CLQ_OK)
-		rc = clq_log_configure(srv->settings);
+	if (rc == CLQ_OK &&
+	    (rc = clq_log_configure(srv->settings)) != CLQ_OK &&
+	    !start->listeners->inherited &&
+	    clq_listeners_update(start->listeners, &generations->conf) !=
+	    CLQ_OK)
+		clq_log_warn("reload: the old sockets are not all back");
 	if (rc == CLQ_OK) {
 		warn_unchangeable(&generations->conf, &conf);
 		rc = add_generation(srv, &conf, start->workers);

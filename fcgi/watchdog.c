@@ -81,6 +81,7 @@ settle(void)
 	answer_503();
 	clq_conns_give(dog.w.conns, dog.w.handover);
 	clq_conns_flush(dog.w.conns);
+	clq_conns_give(dog.w.conns, dog.w.handover);
 }
 
 /* Without a master nobody else can say it. */

@@ -137,8 +137,9 @@ make_room(struct state *s, clq_msec now)
 
 	for (size_t i = 0; i < s->conns.max; i++) {
 		c = &s->conns.items[i];
-		if (c->state == CLQ_CONN_IDLE && c->served && !c->hinted &&
-		    now - c->since >= HURRY_MS &&
+		/* Who has just connected is about to send something. */
+		if (c->state == CLQ_CONN_IDLE && !c->hinted &&
+		    now - c->since >= (c->served ? HURRY_MS : SWEEP_MS) &&
 		    (oldest == NULL || c->since < oldest->since))
 			oldest = c;
 	}
