@@ -22,8 +22,8 @@ export CLIQUETD=${CLIQUETD:-$builddir/cliquetd}
 export CLQ_PLUGIN_PATH=${CLQ_PLUGIN_PATH:-$builddir/plugins}
 export PYTHONPATH=$src/tests/support PYTHONDONTWRITEBYTECODE=1
 export PYTHONUNBUFFERED=1
-export CLQ_TEST_APP=$builddir/test-app-slow.so
-export CLQ_TEST_SICK=$builddir/test-app-sick.so
+apps=$builddir/plugins/test	# `make clean` removes plugins
+export CLQ_TEST_APP=$apps/slow.so CLQ_TEST_SICK=$apps/sick.so
 dir=
 cliquetd=
 
@@ -33,10 +33,11 @@ need() {
 	exit 0
 }
 
-# compile_app NAME: tests/apps/NAME.c to $builddir/test-app-NAME.so.
+# compile_app NAME: tests/apps/NAME.c to $apps/NAME.so.
 compile_app() {
-	local out=$builddir/test-app-$1.so in=$src/tests/apps/$1.c
+	local out=$apps/$1.so in=$src/tests/apps/$1.c
 	[ "$out" -nt "$in" ] && return
+	mkdir -p "$apps"
 	# shellcheck disable=SC2046
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared \
 	    -I"$src/core/include" $(pkg-config --cflags libcjson) \
