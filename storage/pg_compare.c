@@ -6,13 +6,12 @@
  * arrays, objects. What differs is made good here:
  *	strings		compare by the database's collation; here by code point
  *	[]		is below all in jsonb; here the lowest of the arrays
- *	objects		compare member by member; here all names, then values
  *	missing		is NULL; here the highest
- * Strings and objects within arrays and objects keep jsonb's order, which is
- * the same if the database's collation is C or C.UTF-8.
+ * Within arrays and objects jsonb's order stays: strings as in the database's
+ * collation, members of objects one by one, shorter names first. Keys of
+ * functions or subqueries could do better there, but no index could serve them.
  *
- * The value is known when the SQL is written, so its type chooses the form;
- * for the common types it is one that an index on the field serves.
+ * The value is known when the SQL is written, so its type chooses the form.
  */
 #include "storage/pg.h"
 
@@ -58,25 +57,6 @@ around(struct pg_sql *b, const char *before, const struct pg_field *f,
 
 /* ---- sort keys --------------------------------------------------------- */
 
-/* Names of an object by code point, behind their number. U+0001 is the lowest
- * character there can be. */
-static void
-add_names(struct pg_sql *b, const char *object)
-{
-	clq_buf_printf(&b->text, "(SELECT lpad(count(*)::text, 9, '0') ||"
-	    " COALESCE(string_agg(E'\\x01' || k, '' ORDER BY k"
-	    " COLLATE \"C\"), '') FROM jsonb_object_keys(%s) AS k)", object);
-}
-
-/* Its values in that order. */
-static void
-add_values(struct pg_sql *b, const char *object)
-{
-	clq_buf_printf(&b->text, "COALESCE((SELECT jsonb_agg(m.value"
-	    " ORDER BY m.key COLLATE \"C\") FROM jsonb_each(%s) AS m),"
-	    " '[]')", object);
-}
-
 static const char *
 text_of(struct pg_sql *b, const struct pg_field *f)
 {
@@ -100,17 +80,13 @@ pg_sql_sort(struct pg_sql *b, const struct pg_field *f, bool descending)
 		return;
 	}
 	v = text_of(b, f);
-	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'null' THEN 0"
-	    " WHEN 'string' THEN 1 WHEN 'number' THEN 2"
+	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string' THEN 1"
+	    " WHEN 'number' THEN 2 WHEN 'null' THEN 0"
 	    " WHEN 'boolean' THEN 3 WHEN 'array' THEN 4"
 	    " WHEN 'object' THEN 5 ELSE 6 END%s, ", v, way);
 	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string'"
-	    " THEN %s #>> '{}' WHEN 'object' THEN ", v, v);
-	add_names(b, v);
-	clq_buf_printf(&b->text, " END COLLATE \"C\"%s, CASE"
-	    " jsonb_typeof(%s) WHEN 'object' THEN ", way, v);
-	add_values(b, v);
-	clq_buf_printf(&b->text, " ELSE %s END%s", v, way);
+	    " THEN %s #>> '{}' END COLLATE \"C\"%s, %s%s", v, v, way, v,
+	    way);
 }
 
 /* ---- comparing fields -------------------------------------------------- */
@@ -157,81 +133,62 @@ compare_string(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 	    sign[op], pg_arg_text(&b->args, s), down ? "FALSE" : "TRUE");
 }
 
+/* []: all arrays and objects are above it. */
 static void
-compare_array(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
-    const cJSON *v)
+compare_empty(struct pg_sql *b, const struct pg_field *f, enum clq_op op)
 {
-	unsigned arg;
-
-	if (v->child == NULL && downwards(op)) {
+	if (downwards(op)) {
 		around(b, "(jsonb_typeof(", f,
 		    ") IN ('null', 'string', 'number', 'boolean')");
 		if (op == CLQ_OP_MAX)
 			around(b, " OR ", f, " = '[]'");
-		pg_sql_add(b, ")");
-	} else if (v->child == NULL) {
-		around(b, "(", f, " IS NULL OR jsonb_typeof(");
-		around(b, "", f, ") IN ('array', 'object')");
+	} else {
+		around(b, "(", f, " IS NULL");
+		around(b, " OR jsonb_typeof(", f, ") IN ('array', 'object')");
 		if (op == CLQ_OP_GT)
 			around(b, " AND ", f, " <> '[]'");
-		pg_sql_add(b, ")");
-	} else {
-		arg = pg_arg_json(&b->args, clq_json_text(b->arena, v));
-		around(b, "(", f, "");
-		clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
-		if (!downwards(op))
-			around(b, " OR ", f, " IS NULL");
-		pg_sql_add(b, ")");
 	}
+	pg_sql_add(b, ")");
 }
 
+/* Other arrays, and objects: [] is below them in jsonb too. */
 static void
-compare_object(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
+compare_nested(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
     unsigned arg)
 {
-	const char *field = text_of(b, f);
-	const char *v = clq_arena_printf(b->arena, "$%u::jsonb", arg).p;
-
-	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'object'"
-	    " THEN (", field);
-	add_names(b, field);
-	pg_sql_add(b, " COLLATE \"C\", ");
-	add_values(b, field);
-	clq_buf_printf(&b->text, ") %s (", sign[op]);
-	add_names(b, v);
-	pg_sql_add(b, ", ");
-	add_values(b, v);
-	clq_buf_printf(&b->text, ") ELSE %s IS %sNULL END", field,
-	    downwards(op) ? "NOT " : "");
+	around(b, "(", f, "");
+	clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
+	if (!downwards(op))
+		around(b, " OR ", f, " IS NULL");
+	pg_sql_add(b, ")");
 }
 
 void
 pg_sql_compare(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
     const cJSON *value)
 {
+	bool equality = op == CLQ_OP_EQ || op == CLQ_OP_NOT;
 	unsigned arg;
 
 	if (value == NULL) {
 		compare_missing(b, f, op);
-		return;
-	}
-	if (cJSON_IsString(value) && op != CLQ_OP_EQ && op != CLQ_OP_NOT) {
+	} else if (!equality && cJSON_IsString(value)) {
 		compare_string(b, f, op, clq_json_str(value));
-		return;
-	}
-	if (cJSON_IsArray(value) && op != CLQ_OP_EQ && op != CLQ_OP_NOT) {
-		compare_array(b, f, op, value);
-		return;
-	}
-	arg = pg_arg_json(&b->args, clq_json_text(b->arena, value));
-	if (op == CLQ_OP_EQ || op == CLQ_OP_NOT) {
-		around(b, "", f, "");
-		clq_buf_printf(&b->text, op == CLQ_OP_EQ ? " = $%u::jsonb" :
-		    " IS DISTINCT FROM $%u::jsonb", arg);
-	} else if (cJSON_IsObject(value)) {
-		compare_object(b, f, op, arg);
+	} else if (!equality && cJSON_IsArray(value) &&
+	    value->child == NULL) {
+		compare_empty(b, f, op);
 	} else {
-		compare_plain(b, f, op, arg);
+		arg = pg_arg_json(&b->args, clq_json_text(b->arena, value));
+		if (!equality && rank(value) >= 4) {
+			compare_nested(b, f, op, arg);
+		} else if (!equality) {
+			compare_plain(b, f, op, arg);
+		} else {
+			around(b, "", f, "");
+			clq_buf_printf(&b->text, op == CLQ_OP_EQ ?
+			    " = $%u::jsonb" : " IS DISTINCT FROM $%u::jsonb",
+			    arg);
+		}
 	}
 }
 
