@@ -22,12 +22,15 @@ enum {
 struct cli {
 	const char	 *ini;		/* never NULL */
 	bool		  quiet;
+	bool		  verbose;
 	bool		  dry_run;
 	const char	 *backend;
 	const char	 *cache_backend;
 	const char	 *host;
 	const char	 *socket;
 	const char	 *data;
+	const char	 *username;
+	const char	 *password;
 	char		**operands;
 	int		  noperands;
 };
@@ -40,6 +43,7 @@ cli_command_f cli_dump_config;
 cli_command_f cli_migrate;		/* backends.c */
 cli_command_f cli_flush_cache;
 cli_command_f cli_purge_deleted;
+cli_command_f cli_create_user;		/* create_user.c */
 
 /* Read the settings and build the server as cliquetd would: NULL if anything
  * is wrong, all of it said. */

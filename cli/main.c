@@ -28,12 +28,15 @@ enum {
 	OPT_HOST,
 	OPT_SOCKET,
 	OPT_DATA,
+	OPT_USERNAME,
+	OPT_PASSWORD,
 	OPT_DRY_RUN,
 	OPT__END
 };
 #define BIT(opt)	(1u << ((opt) - OPT_BACKEND))
 #define INIT_OPTIONS	(BIT(OPT_BACKEND) | BIT(OPT_CACHE_BACKEND) | \
 			    BIT(OPT_HOST) | BIT(OPT_SOCKET) | BIT(OPT_DATA))
+#define USER_OPTIONS	(BIT(OPT_USERNAME) | BIT(OPT_PASSWORD))
 
 static const struct command {
 	const char	*name;
@@ -60,6 +63,10 @@ static const struct command {
 	{ "purge-deleted", cli_purge_deleted, 0, 2, -1,
 	  "RESOURCE... MAX-RETAINED",
 	  "keep only the newest tombstones of each list" },
+	{ "create-user", cli_create_user, USER_OPTIONS, 0, 0,
+	  "[-u USER] [-p PASSWORD]",
+	  "create an account or change its password; asks for what is not "
+	  "given" },
 	{ "version", show_version, 0, 0, 0, "", "print the version" }
 };
 
@@ -147,17 +154,22 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 		{ "host", required_argument, NULL, OPT_HOST },
 		{ "socket", required_argument, NULL, OPT_SOCKET },
 		{ "data", required_argument, NULL, OPT_DATA },
+		{ "username", required_argument, NULL, OPT_USERNAME },
+		{ "password", required_argument, NULL, OPT_PASSWORD },
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 		{ NULL, 0, NULL, 0 }
 	};
 	const char **texts[] = { &cli->backend, &cli->cache_backend,
-	    &cli->host, &cli->socket, &cli->data };
+	    &cli->host, &cli->socket, &cli->data, &cli->username,
+	    &cli->password };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "i:qvh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "i:qvhu:p:", longs, NULL)) !=
+	    -1) {
+		c = c == 'u' ? OPT_USERNAME : c == 'p' ? OPT_PASSWORD : c;
 		if (c >= OPT_BACKEND && c < OPT__END)
 			*used |= BIT(c);
-		if (c >= OPT_BACKEND && c <= OPT_DATA)
+		if (c >= OPT_BACKEND && c <= OPT_PASSWORD)
 			*texts[c - OPT_BACKEND] = optarg;
 		else if (c == OPT_DRY_RUN)
 			cli->dry_run = true;
@@ -166,12 +178,14 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 		else if (c == 'q')
 			cli->quiet = true;
 		else if (c == 'v')
-			clq_log_set_level(CLQ_LOG_DEBUG);
+			cli->verbose = true;
 		else if (c == 'h')
 			*help = true;
 		else
 			return false;	/* getopt has said it */
 	}
+	if (cli->verbose)
+		clq_log_set_level(CLQ_LOG_DEBUG);
 	if (cli->quiet)
 		clq_log_set_level(CLQ_LOG_ERROR);
 	return true;
