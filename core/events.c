@@ -46,6 +46,8 @@ struct entry {
 	const struct clq_object		*reads;		/* READ */
 	size_t				 nreads;
 	bool				 merged;
+	bool				 silent;	/* nobody wants to hear */
+	const struct entry		*before;	/* of list->uprooted */
 };
 
 struct clq_event_list {
@@ -53,6 +55,8 @@ struct clq_event_list {
 	size_t			  n;
 	size_t			  cap;
 	size_t			  fired;	/* entries before it were */
+	const struct entry	 *uprooted;	/* the last that deleted an
+						   object with others below */
 	struct clq_event	 *events;	/* fired; for the 2nd phase */
 	size_t			  nevents;
 };
@@ -80,7 +84,7 @@ static bool
 subscriber_wants(const struct subscriber *s,
     const struct clq_resource *resource, enum clq_action action)
 {
-	if (!(s->actions & CLQ_BIT(action)))
+	if ((s->actions & CLQ_BIT(action)) == 0)
 		return false;
 	if (s->resources == NULL)
 		return true;
@@ -99,12 +103,28 @@ clq_event_wanted(const struct clq_server *srv,
 	if (srv->events == NULL)
 		return false;
 	for (s = srv->events->first; s != NULL; s = s->next)
-		if (subscriber_wants(s, resource, action))
+		if (s->phase != CLQ_ON_CHANGE &&
+		    subscriber_wants(s, resource, action))
 			return true;
 	return false;
 }
 
 /* ---- gathering --------------------------------------------------------- */
+
+/* True if objects of other resources may lie below those of this one. */
+static bool
+has_below(const struct clq_server *srv, const struct clq_resource *resource)
+{
+	for (size_t i = 0; i < srv->nresources; i++) {
+		const char *path = srv->resources[i].decl->plural_path;
+		size_t len = strlen(resource->plural_path);
+
+		if (strncmp(path, resource->plural_path, len) == 0 &&
+		    path[len] == '/')
+			return true;
+	}
+	return false;
+}
 
 static struct entry *
 entry_add(struct clq_request *req, const struct clq_resource *resource,
@@ -130,21 +150,68 @@ entry_add(struct clq_request *req, const struct clq_resource *resource,
 	return e;
 }
 
+enum clq_status
+clq_event_at_once(struct clq_request *req, const struct clq_change *change)
+{
+	struct clq_event event = {
+		.resource = change->resource, .action = change->action,
+		.coll = change->coll, .uri = clq_request_uri(req),
+		.changes = change, .nchanges = 1,
+	};
+	const struct subscriber *s;
+	enum clq_status rc;
+
+	if (req->server->events == NULL)
+		return CLQ_OK;
+	for (s = req->server->events->first; s != NULL; s = s->next) {
+		if (s->phase != CLQ_ON_CHANGE || !subscriber_wants(s,
+		    change->resource, change->action))
+			continue;
+		event.user = clq_request_user(req);
+		if ((rc = s->fn(req, &event, s->ctx)) != CLQ_OK)
+			return rc;
+	}
+	return CLQ_OK;
+}
+
 void
 clq_event_change(struct clq_request *req, const struct clq_change *change,
     const struct clq_write *write)
 {
+	bool wanted = clq_event_wanted(req->server, change->resource,
+	    change->action), uproots;
 	struct entry *e;
 
-	if (!clq_event_wanted(req->server, change->resource, change->action))
+	uproots = req->server->events != NULL &&
+	    change->action == CLQ_ACTION_DELETE &&
+	    has_below(req->server, change->resource);
+	if (!wanted && !uproots)
 		return;
 	e = entry_add(req, change->resource, change->action, &change->coll);
+	e->silent = !wanted;
 	e->change = *change;
+	e->change.order = req->events->n - 1;
 	e->write = write;
 	if (change->new_ != NULL) {
 		e->new_ = *change->new_;
 		e->change.new_ = &e->new_;
 	}
+	if (uproots) {
+		e->before = req->events->uprooted;
+		req->events->uprooted = e;
+	}
+}
+
+bool
+clq_deleted_since(const struct clq_request *req,
+    const struct clq_change *change, struct clq_str uri)
+{
+	const struct entry *e = req->events->uprooted;
+
+	for (; e != NULL && e->change.order > change->order; e = e->before)
+		if (clq_str_eq(e->change.uri, uri))
+			return true;
+	return false;
 }
 
 void
@@ -169,8 +236,14 @@ clq_events_mark(const struct clq_request *req)
 void
 clq_events_undo(struct clq_request *req, size_t mark)
 {
-	if (req->events != NULL)
-		req->events->n = mark;
+	struct clq_event_list *list = req->events;
+
+	if (list == NULL)
+		return;
+	list->n = mark;
+	while (list->uprooted != NULL &&
+	    list->uprooted->change.order >= mark)
+		list->uprooted = list->uprooted->before;
 }
 
 void
@@ -190,8 +263,9 @@ same_event(const struct entry *a, const struct entry *b)
 	    clq_str_eq(a->coll.parent, b->coll.parent);
 }
 
-/* The event that entry i of entries[0..n) begins: all like it, in order. */
-static void
+/* The event that entry i of entries[0..n) begins: all like it, in order. True
+ * if its timestamp does not follow from them. */
+static bool
 event_merge(struct clq_arena *arena, struct entry **entries, size_t n,
     size_t i, struct clq_event *out)
 {
@@ -199,10 +273,13 @@ event_merge(struct clq_arena *arena, struct entry **entries, size_t n,
 	struct clq_change *changes = NULL;
 	struct clq_object *reads = NULL;
 	size_t nchanges = 0, nreads = 0;
+	bool ask = first->action == CLQ_ACTION_READ;
 
 	for (size_t j = i; j < n; j++) {
 		if (!same_event(first, entries[j]))
 			continue;
+		ask = ask || (entries[j]->write != NULL &&
+		    entries[j]->write->has_timestamp);
 		nchanges += first->action != CLQ_ACTION_READ;
 		nreads += entries[j]->nreads;
 	}
@@ -224,17 +301,21 @@ event_merge(struct clq_arena *arena, struct entry **entries, size_t n,
 		for (size_t k = 0; k < e->nreads; k++)
 			reads[out->nreads++] = e->reads[k];
 	}
+	return ask;
 }
 
-/* The list's timestamp after the operation; where the backend cannot say, the
- * newest of the objects is the best guess. */
+/*
+ * The list's timestamp after the operation: that of its newest change, unless
+ * a client chose one, or nothing was changed: then storage knows it.
+ */
 static clq_msec
-event_timestamp(struct clq_request *req, const struct clq_event *event)
+event_timestamp(struct clq_request *req, const struct clq_event *event,
+    bool ask)
 {
 	const struct clq_server *srv = req->server;
 	clq_msec newest = 0, stored;
 
-	if (srv->storage.ops != NULL && req->tx->open &&
+	if (ask && srv->storage.ops != NULL && req->tx->open &&
 	    srv->storage.ops->timestamp(srv->storage.self, &event->coll,
 	    &stored) == CLQ_OK)
 		return stored;
@@ -256,6 +337,7 @@ list_merge(struct clq_request *req, size_t from, size_t to)
 	struct entry **entries = list->entries + from;
 	size_t n = to - from;
 	struct clq_event *event;
+	bool ask;
 
 	for (size_t i = 0; i < n; i++)
 		if (entries[i]->write != NULL)
@@ -265,11 +347,11 @@ list_merge(struct clq_request *req, size_t from, size_t to)
 	    list->nevents * sizeof *list->events,
 	    (list->nevents + n) * sizeof *list->events);
 	for (size_t i = 0; i < n; i++) {
-		if (entries[i]->merged)
+		if (entries[i]->merged || entries[i]->silent)
 			continue;
 		event = &list->events[list->nevents++];
-		event_merge(req->arena, entries, n, i, event);
-		event->timestamp = event_timestamp(req, event);
+		ask = event_merge(req->arena, entries, n, i, event);
+		event->timestamp = event_timestamp(req, event, ask);
 	}
 }
 

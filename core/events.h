@@ -33,6 +33,11 @@ bool clq_event_wanted(const struct clq_server *srv,
 void clq_event_change(struct clq_request *req,
     const struct clq_change *change, const struct clq_write *write);
 
+/* The same change to subscribers of CLQ_ON_CHANGE, before the resource's hook
+ * `stored`. Statuses of the subscribers. */
+enum clq_status clq_event_at_once(struct clq_request *req,
+    const struct clq_change *change) CLQ_MUST_CHECK;
+
 /*
  * Objects were read, as answered: n may be 0 (section 07-11). objects is
  * borrowed (arena); coll is copied.

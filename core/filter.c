@@ -128,6 +128,7 @@ struct filter_source {
 	enum clq_op		 op;
 	struct clq_str		 value;		/* the first */
 	cJSON			*list;		/* all, if more than one */
+	bool			 text;		/* numbers are texts */
 };
 
 /* JSON's idea of true, with Python's of empty. */
@@ -155,7 +156,7 @@ has_value(const struct filter_source *src)
 
 /* "a,b," -> ["a","b"], each typed. */
 static cJSON *
-split_list(struct clq_arena *arena, struct clq_str s)
+split_list(struct clq_arena *arena, struct clq_str s, bool text)
 {
 	cJSON *list = clq_json_own(arena, cJSON_CreateArray());
 	struct clq_str item, why;
@@ -164,7 +165,8 @@ split_list(struct clq_arena *arena, struct clq_str s)
 	while (clq_str_next(&s, ',', &item)) {
 		if (item.len == 0)
 			continue;
-		if (clq_json_parse(arena, item, &v, &why) == CLQ_OK)
+		if (clq_json_parse(arena, item, &v, &why) == CLQ_OK &&
+		    !(text && cJSON_IsNumber(v)))
 			v = cJSON_Duplicate(v, true);
 		else
 			v = clq_json_new_str(item);
@@ -182,8 +184,10 @@ value_of(const struct filter_source *src)
 	if (src->list != NULL)
 		return src->list;
 	if (src->op == CLQ_OP_IN || src->op == CLQ_OP_EXCLUDE)
-		return split_list(arena, src->value);
+		return split_list(arena, src->value, src->text);
 	v = clq_param_typed(arena, src->value);
+	if (src->text && cJSON_IsNumber(v))
+		v = text_value(arena, src->value);
 	if (src->op != CLQ_OP_CONTAINS && src->op != CLQ_OP_CONTAINS_ANY)
 		return v;
 	if (cJSON_IsArray(v))
@@ -268,14 +272,23 @@ field_filter(const struct filter_source *src, struct clq_filter *out)
 	return CLQ_OK;
 }
 
+static bool
+is_text(const struct clq_resource *decl, struct clq_str field)
+{
+	for (size_t i = 0; i < decl->nfields; i++)
+		if (clq_str_is(field, decl->fields[i].name))
+			return (decl->fields[i].flags & CLQ_FIELD_TEXT) != 0;
+	return false;
+}
+
 static enum clq_status
-add_filter(const struct filter_source *src, const struct clq_resource *decl,
+add_filter(struct filter_source *src, const struct clq_resource *decl,
     struct clq_filter *out)
 {
 	out->field = src->field;
 	out->op = src->op;
 	if (!clq_schema_knows(decl, src->field))
-		return clq_invalid(src->req, "querystring", no_name,
+		return clq_invalid(src->req, "querystring", src->param,
 		    "Unknown filter field '%.*s'", CLQ_FMT(src->param));
 	if (src->op == CLQ_OP_HAS) {
 		out->value = has_value(src);
@@ -286,6 +299,7 @@ add_filter(const struct filter_source *src, const struct clq_resource *decl,
 	if (clq_str_is(src->field, "last_modified"))
 		return timestamp_filter(src,
 		    clq_str_is(src->param, "last_modified"), out);
+	src->text = is_text(decl, src->field);
 	return field_filter(src, out);
 }
 

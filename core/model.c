@@ -261,6 +261,11 @@ clq_model_store(struct clq_target *t, struct clq_edit *edit)
 		return rc;
 	if (decl->stored != NULL &&
 	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
+	if (edit->action != CLQ_ACTION_DELETE &&
+	    (decl->flags & CLQ_RESOURCE_USER) == 0)
+		change.acl = &edit->acl;
+	if ((rc = clq_event_at_once(t->req, &change)) != CLQ_OK)
+		return rc;
 		return rc;
 	clq_event_change(t->req, &change, &edit->write);
 	return CLQ_OK;
@@ -286,22 +291,20 @@ prepare(struct clq_target *t, const cJSON *data, struct clq_edit *edit)
 	return clq_model_process(t, edit);
 }
 
-enum clq_status
-clq_object_ensure(struct clq_request *req, const char *resource,
-    struct clq_str parent, struct clq_str id, const cJSON *data,
-    bool *created)
+/* The object of that list, before anything is asked; NULL (logged) if there is
+ * no such resource. */
+static struct clq_target *
+target_of(struct clq_request *req, const char *resource,
+    struct clq_str parent, struct clq_str id)
 {
 	const struct clq_resource *decl = clq_find_resource(req->server,
 	    resource);
 	struct clq_target *t = clq_arena_alloc(req->arena, sizeof *t);
-	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
-	const struct clq_str no_name = { NULL, 0 };
-	enum clq_status rc;
 
 	if (decl == NULL) {
-		clq_log_err("clq_object_ensure: there is no resource %s",
-		    resource);
-		return CLQ_FAILED;
+		clq_log_err("an application names a resource %s, which has "
+		    "not been added", resource);
+		return NULL;
 	}
 	t->req = req;
 	t->entry = clq_resource_entry(req->server, decl);
@@ -309,6 +312,21 @@ clq_object_ensure(struct clq_request *req, const char *resource,
 	if (!clq_id_valid(t->entry, &t->at))
 		return clq_invalid(req, "path", no_name, "Invalid %s id",
 		    resource);
+	return t;
+}
+
+enum clq_status
+clq_object_ensure(struct clq_request *req, const char *resource,
+    struct clq_str parent, struct clq_str id, const cJSON *data,
+    bool *created)
+{
+	struct clq_target *t = target_of(req, resource, parent, id);
+	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
+	const struct clq_str no_name = { NULL, 0 };
+	enum clq_status rc;
+
+	if (t == NULL)
+		return CLQ_FAILED;
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK)
@@ -318,5 +336,25 @@ clq_object_ensure(struct clq_request *req, const char *resource,
 		return CLQ_OK;
 	if ((rc = prepare(t, data, edit)) != CLQ_OK)
 		return rc;
+	return clq_model_store(t, edit);
+}
+
+enum clq_status
+clq_object_remove(struct clq_request *req, const char *resource,
+    struct clq_str parent, struct clq_str id, bool *removed)
+{
+	struct clq_target *t = target_of(req, resource, parent, id);
+	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
+	enum clq_status rc;
+
+	if (t == NULL)
+		return CLQ_FAILED;
+	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, 0)) != CLQ_OK)
+		return rc;
+	*removed = t->existing != NULL;
+	if (t->existing == NULL)
+		return CLQ_OK;
+	edit->action = CLQ_ACTION_DELETE;
 	return clq_model_store(t, edit);
 }

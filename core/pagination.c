@@ -29,15 +29,17 @@ bad_token(struct clq_request *req)
 
 /*
  * The value to resume after, or NULL if the field was missing. False if it is
- * of a type that the field cannot have.
+ * of a type that the field of a stored object cannot have.
  */
 static bool
 resume_value(const cJSON *last, struct clq_arena *arena, struct clq_str field,
-    const cJSON **out)
+    bool stored, const cJSON **out)
 {
 	int64_t n;
 
 	*out = clq_json_get(last, clq_arena_cstr(arena, field));
+	if (!stored)
+		return true;
 	if (clq_str_is(field, "last_modified"))
 		return clq_json_int(*out, &n);
 	if (clq_str_is(field, "id"))
@@ -53,6 +55,7 @@ clq_token_read(struct clq_request *req, struct clq_str token,
 {
 	const cJSON **after = clq_arena_calloc(req->arena, q->nsorts,
 	    sizeof *after);
+	bool stored = q->coll.resource.p == NULL || q->coll.resource.len > 0;
 	struct clq_str text, why;
 	cJSON *tree, *last;
 	size_t i;
@@ -69,7 +72,7 @@ clq_token_read(struct clq_request *req, struct clq_str token,
 		return bad_token(req);
 	for (i = 0; i < q->nsorts; i++)
 		if (!resume_value(last, req->arena, q->sorts[i].field,
-		    &after[i]))
+		    stored, &after[i]))
 			return bad_token(req);
 	q->after = after;
 	return CLQ_OK;

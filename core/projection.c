@@ -38,22 +38,28 @@ pick(struct clq_arena *arena, cJSON *to, const cJSON *from,
 	}
 }
 
+cJSON *
+clq_project_tree(struct clq_arena *scratch, const cJSON *tree,
+    struct clq_strs fields)
+{
+	cJSON *out = clq_json_own(scratch, cJSON_CreateObject());
+
+	for (size_t i = 0; i < fields.n; i++)
+		pick(scratch, out, tree, fields.items[i]);
+	pick(scratch, out, tree, CLQ_STR("id"));
+	pick(scratch, out, tree, CLQ_STR("last_modified"));
+	return out;
+}
+
 enum clq_status
 clq_project(struct clq_buf *b, struct clq_arena *scratch,
     const struct clq_object *obj, struct clq_strs fields)
 {
-	cJSON *tree, *out;
 	enum clq_status rc;
-	size_t i;
+	cJSON *tree;
 
 	if ((rc = clq_object_tree(scratch, obj, &tree)) != CLQ_OK)
 		return rc;
-	out = clq_json_own(scratch, cJSON_CreateObject());
-	for (i = 0; i < fields.n; i++)
-		pick(scratch, out, tree, fields.items[i]);
-	clq_json_set(out, "id", clq_json_new_str(obj->id));
-	clq_json_set(out, "last_modified",
-	    clq_json_new_int(obj->last_modified));
-	clq_json_print(b, out);
+	clq_json_print(b, clq_project_tree(scratch, tree, fields));
 	return CLQ_OK;
 }

@@ -89,7 +89,8 @@ struct clq_token {
 	int64_t		 offset;	/* objects already given */
 };
 
-/* Decode _token into q->after and *out. CLQ_OK or CLQ_INVALID (400). */
+/* Decode _token into q->after and *out. CLQ_OK or CLQ_INVALID (400). If the
+ * name in q->coll is empty, nothing is stored and values may have any type. */
 enum clq_status clq_token_read(struct clq_request *req, struct clq_str token,
     struct clq_query *q, struct clq_token *out) CLQ_MUST_CHECK;
 

@@ -397,11 +397,6 @@ void clq_model_wrote(struct clq_request *req);
 /* The object with id and last_modified, or the tombstone. */
 void clq_splice_object(struct clq_buf *b, const struct clq_object *obj);
 
-/* The same as a tree owned by the arena. CLQ_FAILED (logged) if what is
- * stored is not an object. */
-enum clq_status clq_object_tree(struct clq_arena *arena,
-    const struct clq_object *obj, cJSON **out) CLQ_MUST_CHECK;
-
 /* "permissions":{...} */
 void clq_splice_permissions(struct clq_buf *b, const struct clq_acl *acl);
 
@@ -425,6 +420,11 @@ enum clq_status clq_project(struct clq_buf *b, struct clq_arena *scratch,
     const struct clq_object *obj, struct clq_strs fields) CLQ_MUST_CHECK;
 
 /* ---- cache_headers.c --------------------------------------------------- */
+
+/* The same on a tree that need not be a stored object; the result is owned by
+ * scratch. */
+cJSON *clq_project_tree(struct clq_arena *scratch, const cJSON *tree,
+    struct clq_strs fields);
 
 /* Cache-Control and its like of a successful GET or HEAD (section 01-6.3). */
 void clq_cache_headers(struct clq_request *req,

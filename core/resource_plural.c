@@ -248,6 +248,8 @@ deleted_one(struct clq_target *t, const struct clq_deleted *d,
 	tombstone->last_modified = d->last_modified;
 	tombstone->data = CLQ_STR("{}");
 	tombstone->deleted = true;
+	if ((rc = clq_event_at_once(t->req, &change)) != CLQ_OK)
+		return rc;
 	if (decl->stored != NULL &&
 	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
 		return rc;

@@ -39,6 +39,16 @@ clq_splice_object(struct clq_buf *b, const struct clq_object *obj)
 	clq_buf_addc(b, '}');
 }
 
+struct clq_str
+clq_object_text(struct clq_arena *arena, const struct clq_object *obj)
+{
+	struct clq_buf b;
+
+	clq_buf_init(&b, arena, obj->data.len + obj->id.len + 64);
+	clq_splice_object(&b, obj);
+	return clq_buf_str(&b);
+}
+
 enum clq_status
 clq_object_tree(struct clq_arena *arena, const struct clq_object *obj,
     cJSON **out)

@@ -244,6 +244,12 @@ clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
 	return rc;
 }
 
+enum clq_status
+clq_lookup(struct clq_request *req, struct clq_lookup *l)
+{
+	return clq_tx_lookup(req, l);
+}
+
 /* ---- what applications see --------------------------------------------- */
 
 static bool

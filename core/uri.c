@@ -11,6 +11,8 @@
 
 #include <cliquet/str.h>
 
+#include "server.h"
+
 /* The text before the last '/'. */
 static struct clq_str
 without_last(struct clq_str uri)
@@ -116,4 +118,53 @@ clq_id_valid(const struct clq_resource_entry *entry,
 {
 	return at->id.len > 0 && at->object.len <= CLQ_MAX_URI &&
 	    entry->ids->valid(at->id);
+}
+
+/* ---- from URIs to resources -------------------------------------------- */
+
+/* True if the segments of a list's URI fit the pattern; variables are noted. */
+static bool
+match(const char *pattern, struct clq_str uri, struct clq_located *out)
+{
+	struct clq_str want = clq_str_of(pattern), segment, value;
+
+	out->nvars = 0;
+	while (clq_str_next(&want, '/', &segment)) {
+		if (!clq_str_next(&uri, '/', &value))
+			return false;
+		if (!clq_str_starts(segment, "{")) {
+			if (!clq_str_eq(segment, value))
+				return false;
+			continue;
+		}
+		if (value.len == 0 || out->nvars == CLQ_MAX_URI_VARS)
+			return false;
+		out->vars[out->nvars].name = clq_str_sub(segment, 1,
+		    segment.len - 1);
+		out->vars[out->nvars++].value = value;
+	}
+	return uri.len == 0;
+}
+
+bool
+clq_locate(struct clq_server *srv, struct clq_str uri,
+    struct clq_located *out)
+{
+	struct clq_str plural = without_last(uri);
+
+	memset(out, 0, sizeof *out);
+	if (clq_str_find(uri, '/', 0) == uri.len)
+		return false;
+	out->id = last_of(uri);
+	out->parent = without_last(plural);
+	for (size_t i = 0; i < srv->nresources; i++) {
+		const struct clq_resource_entry *e = &srv->resources[i];
+
+		if (e->decl->object_methods == ~0u ||
+		    !match(e->decl->plural_path, plural, out))
+			continue;
+		out->resource = e->decl;
+		return e->ids->valid(out->id);
+	}
+	return false;
 }

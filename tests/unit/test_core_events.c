@@ -130,9 +130,9 @@ Test(events, are_merged_by_resource_parent_and_action)
 	loopback_view(&lb, CLQ_METHOD_POST, "/do", changes, NULL);
 	(void)loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
 	cr_expect_str_eq(said,
-	    "in record create parent=/b/1 uri=/do user= ts=105: a@101 d@104\n"
-	    "in record create parent=/b/2 uri=/do user= ts=105: b@102\n"
-	    "in bucket update parent= uri=/do user= ts=105: c@103(old)\n"
+	    "in record create parent=/b/1 uri=/do user= ts=104: a@101 d@104\n"
+	    "in record create parent=/b/2 uri=/do user= ts=102: b@102\n"
+	    "in bucket update parent= uri=/do user= ts=103: c@103(old)\n"
 	    "in record delete parent=/b/1 uri=/do user= ts=105: a@105(old)\n"
 	    "in record read parent=/b/1 uri=/do user= ts=105: r1 r2\n");
 	cr_expect(clq_str_ends(clq_str_of(fake.log), "write sync commit"));
@@ -151,7 +151,7 @@ Test(events, subscribers_choose_actions_and_resources)
 	cr_expect_not(clq_event_wanted(lb.srv, &record, CLQ_ACTION_READ));
 	(void)loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
 	cr_expect_str_eq(said,
-	    "bucket bucket update parent= uri=/do user= ts=105: c@103(old)\n"
+	    "bucket bucket update parent= uri=/do user= ts=103: c@103(old)\n"
 	    "deleted record delete parent=/b/1 uri=/do user= ts=105: "
 	    "a@105(old)\n");
 }
@@ -257,8 +257,8 @@ Test(events, what_listeners_raise_is_another_level)
 	loopback_view(&lb, CLQ_METHOD_POST, "/do", changes, NULL);
 	(void)loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
 	cr_expect_str_eq(said,
-	    "in record create parent=/b/1 uri=/do user= ts=105: a@101 d@104\n"
-	    "in record create parent=/b/2 uri=/do user= ts=105: b@102\n"
+	    "in record create parent=/b/1 uri=/do user= ts=104: a@101 d@104\n"
+	    "in record create parent=/b/2 uri=/do user= ts=102: b@102\n"
 	    "in record create parent=/b/1 uri=/do user= ts=107: more@106 "
 	    "more@107\n");
 }
@@ -293,6 +293,58 @@ Test(events, a_batch_fires_once_without_what_was_undone)
 	    "{\"defaults\":{\"method\":\"POST\"},\"requests\":["
 	    "{\"path\":\"/do\"},{\"path\":\"/fail\"},{\"path\":\"/do\"}]}");
 	cr_expect(clq_str_starts(clq_str_of(said),
-	    "in record create parent=/b/1 uri=/do user= ts=115: "
+	    "in record create parent=/b/1 uri=/do user= ts=114: "
 	    "a@101 d@104 a@111 d@114\n"), "%s", said);
+}
+
+/* ---- at the moment of a change ----------------------------------------- */
+
+static enum clq_status
+at_once(struct clq_request *req, void *ctx)
+{
+	struct clq_object now = { .id = CLQ_STR("a") };
+	struct clq_change c = { .resource = &record,
+		.action = CLQ_ACTION_CREATE,
+		.coll = { CLQ_STR("record"), CLQ_STR("/b/1") },
+		.uri = CLQ_STR("a"), .new_ = &now };
+	enum clq_status rc;
+
+	(void)ctx;
+	if ((rc = clq_event_at_once(req, &c)) != CLQ_OK)
+		return rc;
+	return clq_reply(req, 200, CLQ_STR("{}"));
+}
+
+Test(events, of_a_change_come_at_once)
+{
+	static const char *const buckets[] = { "bucket", NULL };
+
+	loopback_view(&lb, CLQ_METHOD_POST, "/do", at_once, NULL);
+	(void)loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
+	subscribe(CLQ_ON_CHANGE, ALL, NULL, hear, "now");
+	subscribe(CLQ_ON_CHANGE, ALL, buckets, hear, "bucket");
+	subscribe(CLQ_ON_CHANGE, CLQ_BIT(CLQ_ACTION_DELETE), NULL, hear,
+	    "gone");
+	subscribe(CLQ_IN_TRANSACTION, ALL, NULL, hear, "later");
+	(void)loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
+	cr_expect_str_eq(said, "now record create parent=/b/1 uri=/do user= "
+	    "ts=0: a@0\n");
+}
+
+Test(events, at_once_may_refuse)
+{
+	struct clq_request *req;
+
+	subscribe(CLQ_ON_CHANGE, ALL, NULL, objects, "no");
+	subscribe(CLQ_ON_CHANGE, ALL, NULL, hear, "now");
+	loopback_view(&lb, CLQ_METHOD_POST, "/do", at_once, NULL);
+	req = loopback_send(&lb, "POST", "/v1/do", NULL, NULL);
+	cr_expect_eq(req->response.status, 403);
+	cr_expect_str_eq(said, "");
+}
+
+Test(events, nobody_gathers_for_those_at_once)
+{
+	subscribe(CLQ_ON_CHANGE, ALL, NULL, hear, "now");
+	cr_expect(!clq_event_wanted(lb.srv, &record, CLQ_ACTION_CREATE));
 }

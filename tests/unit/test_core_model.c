@@ -341,6 +341,93 @@ Test(model_hooks, a_listener_that_fails_undoes_the_change)
 	ask(404, "GET", BOOK, NULL);
 }
 
+static enum clq_status
+changing(struct clq_request *req, const struct clq_event *e, void *ctx)
+{
+	cr_expect_eq(e->nchanges, 1);
+	cr_expect_eq(e->timestamp, 0);
+	note("changing", &e->changes[0]);
+	if (ctx != NULL)
+		return clq_fail(req, 507, "Full");
+	return CLQ_OK;
+}
+
+Test(model_hooks, listeners_may_come_before_the_cascade)
+{
+	start_with_hooks();
+	cr_assert_eq(clq_subscribe(lb.srv, CLQ_ON_CHANGE,
+	    CLQ_BIT(CLQ_ACTION_DELETE), NULL, changing, NULL), CLQ_OK);
+	ask(201, "PUT", BOOK, NULL);
+	diary[0] = '\0';
+	ask(200, "DELETE", BOOK, NULL);
+	expect_diary("changing " URI " {\"stamp\":1}->{} deleted; stored " URI
+	    " {\"stamp\":1}->{} deleted; delete " URI
+	    " {\"stamp\":1}->{} deleted; ");
+	ask(201, "PUT", BOOK, NULL);
+	diary[0] = '\0';
+	ask(200, "DELETE", BOOKS, NULL);
+	expect_diary("changing " URI " {\"stamp\":1}->{} deleted; stored " URI
+	    " {\"stamp\":1}->{} deleted; delete " URI
+	    " {\"stamp\":1}->{} deleted; ");
+}
+
+Test(model_hooks, a_listener_that_refuses_a_change_undoes_it)
+{
+	static int full;
+
+	start_with_hooks();
+	cr_assert_eq(clq_subscribe(lb.srv, CLQ_ON_CHANGE,
+	    CLQ_BIT(CLQ_ACTION_CREATE), NULL, changing, &full), CLQ_OK);
+	cr_expect_neq(stored_ask(&lb, 500, "PUT", BOOK, ALICE,
+	    NULL)->error.errno_, 0);
+	ask(404, "GET", BOOK, NULL);
+}
+
+/* Write down the permissions after each change, and what has gone since. */
+static enum clq_status
+watch(struct clq_request *req, const struct clq_event *e, void *ctx)
+{
+	(void)ctx;
+	for (size_t i = 0; i < e->nchanges; i++) {
+		const struct clq_change *c = &e->changes[i];
+		size_t len = strlen(diary);
+
+		snprintf(diary + len, sizeof diary - len, "%.*s %zu%s; ",
+		    CLQ_FMT(c->uri), c->acl != NULL ? c->acl->n : 99,
+		    clq_deleted_since(req, c, CLQ_STR("/shelves/s")) ?
+		    " gone" : "");
+	}
+	return CLQ_OK;
+}
+
+Test(model, listeners_see_permissions_and_later_deletions)
+{
+	static const char *const books[] = { "book", NULL };
+	unsigned changes = CLQ_BIT(CLQ_ACTION_CREATE) |
+	    CLQ_BIT(CLQ_ACTION_UPDATE) | CLQ_BIT(CLQ_ACTION_DELETE);
+
+	cr_assert_eq(clq_subscribe(lb.srv, CLQ_IN_TRANSACTION, changes, books,
+	    watch, NULL), CLQ_OK);
+	ask(201, "PUT", SHELF, NULL);
+	ask(201, "PUT", SHELF "/books/b", "{\"permissions\":"
+	    "{\"read\":[\"r\"]}}");
+	ask(200, "PATCH", SHELF "/books/b", "{\"permissions\":"
+	    "{\"read\":[]}}");
+	ask(200, "DELETE", SHELF "/books/b", NULL);
+	cr_expect_str_eq(diary, "/shelves/s/books/b 2; /shelves/s/books/b 2; "
+	    "/shelves/s/books/b 99; ");
+	diary[0] = '\0';
+	/* the shelf is undone in a failing sub-request, then really deleted */
+	ask(200, "POST", "/v1/batch", "{\"requests\":["
+	    "{\"method\":\"PUT\",\"path\":\"/shelves/s/books/b\"},"
+	    "{\"method\":\"DELETE\",\"path\":\"/shelves/none\"},"
+	    "{\"method\":\"DELETE\",\"path\":\"/shelves/s\"},"
+	    "{\"method\":\"PUT\",\"path\":\"/shelves/s\"},"
+	    "{\"method\":\"PUT\",\"path\":\"/shelves/s/books/c\"}]}");
+	cr_expect_str_eq(diary, "/shelves/s/books/b 1 gone; "
+	    "/shelves/s/books/c 1; ");
+}
+
 /* ---- objects that the server makes --------------------------------- */
 
 Test(model, ensure_creates_once)
@@ -388,4 +475,41 @@ Test(model, ensure_refuses)
 	    CLQ_STR("x"), clq_json_own(lb.arena, cJSON_CreateObject()),
 	    &created), CLQ_INVALID);
 	(void)clq_tx_finish(req, false);
+}
+
+Test(model, remove_deletes_what_is_there)
+{
+	struct clq_request *req;
+	bool removed = false;
+
+	ask(201, "PUT", SHELF, NULL);
+	req = begin();
+	cr_assert_eq(clq_object_remove(req, "shelf", CLQ_STR(""),
+	    CLQ_STR("s"), &removed), CLQ_OK);
+	cr_expect(removed);
+	cr_assert_eq(clq_object_remove(req, "shelf", CLQ_STR(""),
+	    CLQ_STR("s"), &removed), CLQ_OK);
+	cr_expect_not(removed);
+	cr_expect_eq(clq_object_remove(req, "nothing", CLQ_STR(""),
+	    CLQ_STR("s"), &removed), CLQ_FAILED);
+	cr_assert_eq(clq_tx_finish(req, true), CLQ_OK);
+	ask(403, "GET", SHELF, NULL);
+	ask(201, "PUT", SHELF, NULL);
+	expect_permissions(SHELF, "{\"write\":[\"$A\"]}");
+}
+
+Test(model, shows_objects_as_clients_see_them)
+{
+	struct clq_object obj = { .id = CLQ_STR("x"), .last_modified = 5,
+		.data = CLQ_STR("{\"a\":1}") };
+	cJSON *tree = NULL;
+
+	cr_expect(clq_str_is(clq_object_text(lb.arena, &obj),
+	    "{\"a\":1,\"id\":\"x\",\"last_modified\":5}"));
+	cr_assert_eq(clq_object_tree(lb.arena, &obj, &tree), CLQ_OK);
+	cr_expect(clq_str_is(clq_json_text(lb.arena, tree),
+	    "{\"a\":1,\"id\":\"x\",\"last_modified\":5}"));
+	obj.deleted = true;
+	cr_expect(clq_str_is(clq_object_text(lb.arena, &obj),
+	    "{\"id\":\"x\",\"last_modified\":5,\"deleted\":true}"));
 }

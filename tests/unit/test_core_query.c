@@ -13,6 +13,8 @@ static struct loopback lb;
 static const struct clq_field strict_fields[] = {
 	{ .name = "name", .type = CLQ_FIELD_STRING },
 	{ .name = "target", .type = CLQ_FIELD_OBJECT },
+	{ .name = "serial", .type = CLQ_FIELD_STRING,
+	  .flags = CLQ_FIELD_TEXT },
 };
 static const struct clq_resource loose = {
 	.size = sizeof loose, .name = "loose", .plural_path = "/looses",
@@ -160,6 +162,29 @@ Test(query, splits_lists)
 	expect_filter("a=1&a=2", "a", CLQ_OP_EQ, "[\"1\",\"2\"]");
 }
 
+Test(query, text_fields_take_numbers_as_they_were_sent)
+{
+	static const struct {
+		const char	*query, *value;
+	} cases[] = {
+		{ "serial=12", "\"12\"" }, { "serial=012", "\"012\"" },
+		{ "serial=1.0", "\"1.0\"" }, { "serial=\"12\"", "\"12\"" },
+		{ "serial=true", "true" }, { "name=12", "12" },
+		{ "in_serial=12,a,013", "[\"12\",\"a\",\"013\"]" },
+		{ "contains_serial=12", "[\"12\"]" },
+		{ "like_serial=12", "\"12\"" }, { "serial.x=12", "12" },
+	};
+	struct clq_query q;
+
+	for (size_t i = 0; i < CLQ_COUNT(cases); i++) {
+		cr_assert_eq(parse(&strict, cases[i].query,
+		    &q)->error.ninvalid, 0, "%s", cases[i].query);
+		cr_expect(clq_str_is(clq_json_text(lb.arena,
+		    q.filters[0].value), cases[i].value), "%s",
+		    cases[i].query);
+	}
+}
+
 Test(query, has_follows_truth)
 {
 	expect_filter("has_a=false", "a", CLQ_OP_HAS, "false");
@@ -279,7 +304,7 @@ Test(query, strict_resources_know_their_fields)
 
 	cr_expect_eq(parse(&strict, "name=1&min_target.x=2&id=a&deleted=true"
 	    "&_sort=name&_fields=name,target.y", &q)->error.ninvalid, 0);
-	expect_error(&strict, "min_foo=1", NULL,
+	expect_error(&strict, "min_foo=1", "min_foo",
 	    "Unknown filter field 'min_foo'");
 	expect_error(&strict, "_sort=foo", NULL, "Unknown sort field 'foo'");
 	expect_error(&strict, "_fields=name,x,y", "Invalid _fields parameter",

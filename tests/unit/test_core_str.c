@@ -54,6 +54,26 @@ Test(str, ignores_ascii_case_only)
 	cr_expect(clq_str_caseeq(absent, CLQ_STR("")));
 }
 
+Test(str, lowers_letters_beyond_ascii)
+{
+	static const struct {
+		const char	*text, *lower;
+	} cases[] = {
+		{ "", "" }, { "aBC-1_", "abc-1_" },
+		{ "\xc3\x89T\xc3\x89", "\xc3\xa9t\xc3\xa9" },
+		{ "\xd0\x96", "\xd0\xb6" },
+		{ "\xf0\x90\x90\x80", "\xf0\x90\x90\xa8" },
+		{ "\xe2\x82\xac \xe1\xba\x9e", "\xe2\x82\xac \xc3\x9f" },
+		/* what is no UTF-8 stays */
+		{ "A\xff\x80\xc3", "a\xff\x80\xc3" },
+	};
+
+	for (size_t i = 0; i < CLQ_COUNT(cases); i++)
+		cr_expect(clq_str_is(clq_str_lower(arena,
+		    clq_str_of(cases[i].text)), cases[i].lower), "%s",
+		    cases[i].text);
+}
+
 Test(str, finds)
 {
 	struct clq_str s = CLQ_STR("a.b.c");

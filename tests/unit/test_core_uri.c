@@ -163,3 +163,61 @@ Test(uri, ids_are_bounded)
 	clq_place_of_request(request(NULL, NULL, "not-a-uuid"), &notes, &at);
 	cr_expect_not(clq_id_valid(&notes, &at));
 }
+
+/* ---- clq_locate() ------------------------------------------------------ */
+
+static struct clq_resource history = { .name = "history",
+	.plural_path = "/buckets/{bucket_id}/history", .object_methods = ~0u };
+
+static void
+declare_all(void)
+{
+	static struct clq_resource_entry all[4];
+
+	all[0] = buckets;
+	all[1] = collections;
+	all[2] = records;
+	all[3] = (struct clq_resource_entry){ .decl = &history,
+		.ids = &clq_id_uuid4 };
+	lb.srv->resources = all;
+	lb.srv->nresources = 4;
+}
+
+Test(uri, is_located)
+{
+	struct clq_located at;
+
+	declare_all();
+	cr_assert(clq_locate(lb.srv, CLQ_STR("/buckets/b"), &at));
+	cr_expect_eq(at.resource, &bucket);
+	cr_expect(clq_str_is(at.id, "b"));
+	cr_expect(clq_str_is(at.parent, ""));
+	cr_expect_eq(at.nvars, 0);
+	cr_assert(clq_locate(lb.srv,
+	    CLQ_STR("/buckets/b/collections/c/records/r"), &at));
+	cr_expect_eq(at.resource, &record);
+	cr_expect(clq_str_is(at.id, "r"));
+	cr_expect(clq_str_is(at.parent, "/buckets/b/collections/c"));
+	cr_assert_eq(at.nvars, 2);
+	cr_expect(clq_str_is(at.vars[0].name, "bucket_id"));
+	cr_expect(clq_str_is(at.vars[0].value, "b"));
+	cr_expect(clq_str_is(at.vars[1].name, "collection_id"));
+	cr_expect(clq_str_is(at.vars[1].value, "c"));
+}
+
+Test(uri, that_names_no_object_is_not_located)
+{
+	static const char *const uris[] = {
+		"", "/", "b", "/buckets", "/buckets/", "/buckets/a.b",
+		"buckets/b", "//buckets/b", "/buckets/b/", "/groups/b",
+		"/buckets//collections/c", "/buckets/b/collections",
+		"/buckets/b/collections/c/records", "/buckets/b/c/d",
+		"/buckets/b/history/6f3d8e5c-0b0f-4d7b-9c1e-0f7d0c9e1a2b",
+	};
+	struct clq_located at;
+
+	declare_all();
+	for (size_t i = 0; i < CLQ_COUNT(uris); i++)
+		cr_expect(!clq_locate(lb.srv, clq_str_of(uris[i]), &at),
+		    "%s", uris[i]);
+}

@@ -194,7 +194,8 @@ enum {
 	CLQ_REQUIRED = 1,
 	CLQ_FIELD_READONLY = 2,	/* PATCH may not change it: "Cannot modify x" */
 	CLQ_FIELD_UNIQUE = 4,	/* per list: 200 on POST, 409 on PUT, PATCH */
-	CLQ_FIELD_AUTO_NOW = 8	/* TIMESTAMP: now if missing */
+	CLQ_FIELD_AUTO_NOW = 8,	/* TIMESTAMP: now if missing */
+	CLQ_FIELD_TEXT = 16	/* filters take numbers as the text sent */
 };
 
 struct clq_field {
@@ -291,6 +292,10 @@ typedef enum clq_status clq_stored_f(struct clq_request *req,
 
 /*
  * What a resource may decide about each request, before anything is looked up
+	const struct clq_acl		*acl;		/* all permissions of the
+					object afterwards; NULL: none, or deleted */
+	size_t				 order;		/* of events: greater than
+					that of earlier changes of the request */
  * and outside of any transaction: where the list is, and for whom the server
  * acts. All is filled in with the defaults before the call.
  *
@@ -376,6 +381,79 @@ CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
 CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
 
 /* The tables and instances the ini chose; NULL if none is configured or no
+/*
+ * Delete the object if it is there, as a DELETE of it would: permissions, hooks,
+ * tombstone, event. Any authorization is the view's business. Needs
+ * CLQ_TX_WRITE.
+ */
+CLQ_API enum clq_status clq_object_remove(struct clq_request *req,
+    const char *resource, struct clq_str parent, struct clq_str id,
+    bool *removed) CLQ_MUST_CHECK;
+
+/* The object as clients see it: with id and last_modified, or the tombstone. */
+CLQ_API struct clq_str clq_object_text(struct clq_arena *arena,
+    const struct clq_object *obj);
+
+/* The same as a tree owned by the arena. CLQ_FAILED (logged) if what is
+ * stored is not an object. */
+CLQ_API enum clq_status clq_object_tree(struct clq_arena *arena,
+    const struct clq_object *obj, cJSON **out) CLQ_MUST_CHECK;
+
+/* What a URI names: an object of a resource that has an object endpoint. */
+enum { CLQ_MAX_URI_VARS = 8 };
+struct clq_located {
+	const struct clq_resource	*resource;
+	struct clq_str			 parent;	/* URI, or "" */
+	struct clq_str			 id;
+	size_t				 nvars;		/* of the route, without id */
+	struct {
+		struct clq_str	name;			/* "bucket_id" */
+		struct clq_str	value;
+	} vars[CLQ_MAX_URI_VARS];
+};
+
+/*
+ * False if no resource has such a URI; whether the object exists is another
+ * matter. Texts are borrowed from uri or in the server's memory.
+ */
+CLQ_API bool clq_locate(struct clq_server *srv, struct clq_str uri,
+    struct clq_located *out);
+
+/* ---- lists that are not stored ---------------------------------------- */
+
+/* Make item i of a list; arena: where to, gone with the item. The tree is
+ * owned by it. Asked several times for the same, and in any order. */
+typedef enum clq_status clq_item_f(struct clq_request *req,
+    struct clq_arena *arena, void *ctx, size_t i, cJSON **out);
+
+/*
+ * fields     the names that filters, _sort and _fields may use, beside id,
+ *            last_modified and deleted; others are refused (400)
+ * order      the order without _sort, and behind the fields of one. No two
+ *            items may be equal in all of it
+ * timestamp  of the list, for ETag and preconditions; 0: it has none
+ */
+struct clq_list {
+	uint32_t		 size;
+	const struct clq_field	*fields;
+	size_t			 nfields;
+	const struct clq_sort	*order;
+	size_t			 norder;
+	clq_msec		 timestamp;
+	size_t			 n;
+	clq_item_f		*item;
+	void			*ctx;
+};
+
+/*
+ * Answer this GET or HEAD with such a list: filtered, sorted, projected and
+ * divided into pages as chapter 04 of the protocol has it. Items without a
+ * declared last_modified are neither filtered nor sorted by it. Costs time for
+ * each item, memory for those of a page. Needs no storage.
+ */
+CLQ_API enum clq_status clq_reply_list(struct clq_request *req,
+    const struct clq_list *list);
+
  * transaction can be opened now (then return CLQ_UNAVAILABLE). */
 CLQ_API const struct clq_storage_ops *clq_storage(struct clq_request *req,
     void **self);
@@ -384,6 +462,15 @@ CLQ_API const struct clq_permission_ops *clq_permission(
 
 /* The cache, prefix applied. ttl in milliseconds. See cache.h. */
 CLQ_API enum clq_status clq_cache_get(struct clq_request *req,
+/*
+ * Ask storage and permission one set of questions, in one round trip where they
+ * are one instance; arena, user and principals are filled in. What it says of
+ * groups counts in clq_request_allowed() afterwards. CLQ_OK, CLQ_UNAVAILABLE
+ * or CLQ_FAILED.
+ */
+CLQ_API enum clq_status clq_lookup(struct clq_request *req,
+    struct clq_lookup *l) CLQ_MUST_CHECK;
+
     struct clq_str key, struct clq_str *value) CLQ_MUST_CHECK;
 CLQ_API enum clq_status clq_cache_set(struct clq_request *req,
     struct clq_str key, struct clq_str value, clq_msec ttl);
@@ -412,13 +499,19 @@ struct clq_event {
 
 enum clq_phase {
 	CLQ_IN_TRANSACTION,	/* a failure undoes the request */
-	CLQ_AFTER_COMMIT	/* failures are only logged */
+	CLQ_AFTER_COMMIT,	/* failures are only logged */
+	CLQ_ON_CHANGE		/* a failure undoes the request */
 };
 
 typedef enum clq_status clq_subscriber_f(struct clq_request *req,
     const struct clq_event *event, void *ctx);
 
 /* actions: CLQ_BIT(CLQ_ACTION_...)s. resources: NULL-terminated, NULL: all. */
+/*
+ * CLQ_ON_CHANGE is the moment of each change, before the resource's own hook
+ * lets it cascade: the event has that one change and no timestamp yet. The
+ * other two come at the end, for the whole request or batch.
+ */
 CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
     enum clq_phase phase, unsigned actions, const char *const *resources,
     clq_subscriber_f *fn, void *ctx);
@@ -432,6 +525,14 @@ CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
 struct clq_listener_kind {
 	uint32_t		 size;
 	const char		*name;
+/*
+ * In CLQ_IN_TRANSACTION: true if the object of that URI was deleted later than
+ * the change in this request (a batch), with all below it. For objects of
+ * resources that have others below them.
+ */
+CLQ_API bool clq_deleted_since(const struct clq_request *req,
+    const struct clq_change *change, struct clq_str uri);
+
 	const char *const	*aliases;	/* NULL-terminated, or NULL */
 	/* In the master, once per listener: options are the keys that begin with
 	 * prefix ("event_listeners.<listener>."). ctx: out, for notify; in the

@@ -64,6 +64,10 @@ CLQ_API void clq_strs_add(struct clq_arena *arena, struct clq_strs *list,
 /* Shell-style match: '*' any run, '?' one byte, anything else itself. */
 CLQ_API bool clq_str_glob(struct clq_str s, struct clq_str pattern);
 
+/* In lower case, letters beyond ASCII too; in the arena. */
+CLQ_API struct clq_str clq_str_lower(struct clq_arena *arena,
+    struct clq_str s);
+
 /* Well-formed UTF-8 without overlong forms and surrogates (RFC 3629). */
 CLQ_API bool clq_utf8_valid(struct clq_str s);
 
