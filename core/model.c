@@ -259,13 +259,13 @@ clq_model_store(struct clq_target *t, struct clq_edit *edit)
 	    (rc = still_unique(t, edit)) != CLQ_OK ||
 	    (rc = store_permissions(t, edit)) != CLQ_OK)
 		return rc;
-	if (decl->stored != NULL &&
-	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
 	if (edit->action != CLQ_ACTION_DELETE &&
 	    (decl->flags & CLQ_RESOURCE_USER) == 0)
 		change.acl = &edit->acl;
 	if ((rc = clq_event_at_once(t->req, &change)) != CLQ_OK)
 		return rc;
+	if (decl->stored != NULL &&
+	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
 		return rc;
 	clq_event_change(t->req, &change, &edit->write);
 	return CLQ_OK;
@@ -309,9 +309,6 @@ target_of(struct clq_request *req, const char *resource,
 	t->req = req;
 	t->entry = clq_resource_entry(req->server, decl);
 	clq_place_of_id(req->arena, t->entry, parent, id, &t->at);
-	if (!clq_id_valid(t->entry, &t->at))
-		return clq_invalid(req, "path", no_name, "Invalid %s id",
-		    resource);
 	return t;
 }
 
@@ -327,6 +324,9 @@ clq_object_ensure(struct clq_request *req, const char *resource,
 
 	if (t == NULL)
 		return CLQ_FAILED;
+	if (!clq_id_valid(t->entry, &t->at))
+		return clq_invalid(req, "path", no_name, "Invalid %s id",
+		    resource);
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK)

@@ -419,12 +419,12 @@ struct clq_str clq_splice_list(struct clq_arena *arena,
 enum clq_status clq_project(struct clq_buf *b, struct clq_arena *scratch,
     const struct clq_object *obj, struct clq_strs fields) CLQ_MUST_CHECK;
 
-/* ---- cache_headers.c --------------------------------------------------- */
-
 /* The same on a tree that need not be a stored object; the result is owned by
  * scratch. */
 cJSON *clq_project_tree(struct clq_arena *scratch, const cJSON *tree,
     struct clq_strs fields);
+
+/* ---- cache_headers.c --------------------------------------------------- */
 
 /* Cache-Control and its like of a successful GET or HEAD (section 01-6.3). */
 void clq_cache_headers(struct clq_request *req,

@@ -283,6 +283,10 @@ struct clq_change {
 	const struct clq_object		*old;		/* NULL on create */
 	const struct clq_object		*new_;		/* tombstone on delete; its
 					last_modified may still be queued (storage.h) */
+	const struct clq_acl		*acl;		/* all permissions of the
+					object afterwards; NULL: none, or deleted */
+	size_t				 order;		/* of events: greater than
+					that of earlier changes of the request */
 };
 
 /* Right after each change, inside the transaction: cascades, group members. A
@@ -292,10 +296,6 @@ typedef enum clq_status clq_stored_f(struct clq_request *req,
 
 /*
  * What a resource may decide about each request, before anything is looked up
-	const struct clq_acl		*acl;		/* all permissions of the
-					object afterwards; NULL: none, or deleted */
-	size_t				 order;		/* of events: greater than
-					that of earlier changes of the request */
  * and outside of any transaction: where the list is, and for whom the server
  * acts. All is filled in with the defaults before the call.
  *
@@ -372,15 +372,6 @@ CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
     const char *resource, struct clq_str parent, struct clq_str id,
     const cJSON *data, bool *created) CLQ_MUST_CHECK;
 
-/* ---- backends, inside the request's transaction ----------------------- */
-
-/*
- * Turn a reading transaction into a writing one. What was looked up before may
- * have changed: look again. CLQ_OK at once if it is one already.
- */
-CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
-
-/* The tables and instances the ini chose; NULL if none is configured or no
 /*
  * Delete the object if it is there, as a DELETE of it would: permissions, hooks,
  * tombstone, event. Any authorization is the view's business. Needs
@@ -454,14 +445,14 @@ struct clq_list {
 CLQ_API enum clq_status clq_reply_list(struct clq_request *req,
     const struct clq_list *list);
 
- * transaction can be opened now (then return CLQ_UNAVAILABLE). */
-CLQ_API const struct clq_storage_ops *clq_storage(struct clq_request *req,
-    void **self);
-CLQ_API const struct clq_permission_ops *clq_permission(
-    struct clq_request *req, void **self);
+/* ---- backends, inside the request's transaction ----------------------- */
 
-/* The cache, prefix applied. ttl in milliseconds. See cache.h. */
-CLQ_API enum clq_status clq_cache_get(struct clq_request *req,
+/*
+ * Turn a reading transaction into a writing one. What was looked up before may
+ * have changed: look again. CLQ_OK at once if it is one already.
+ */
+CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
+
 /*
  * Ask storage and permission one set of questions, in one round trip where they
  * are one instance; arena, user and principals are filled in. What it says of
@@ -471,6 +462,15 @@ CLQ_API enum clq_status clq_cache_get(struct clq_request *req,
 CLQ_API enum clq_status clq_lookup(struct clq_request *req,
     struct clq_lookup *l) CLQ_MUST_CHECK;
 
+/* The tables and instances the ini chose; NULL if none is configured or no
+ * transaction can be opened now (then return CLQ_UNAVAILABLE). */
+CLQ_API const struct clq_storage_ops *clq_storage(struct clq_request *req,
+    void **self);
+CLQ_API const struct clq_permission_ops *clq_permission(
+    struct clq_request *req, void **self);
+
+/* The cache, prefix applied. ttl in milliseconds. See cache.h. */
+CLQ_API enum clq_status clq_cache_get(struct clq_request *req,
     struct clq_str key, struct clq_str *value) CLQ_MUST_CHECK;
 CLQ_API enum clq_status clq_cache_set(struct clq_request *req,
     struct clq_str key, struct clq_str value, clq_msec ttl);
@@ -497,6 +497,11 @@ struct clq_event {
 	size_t				 nreads;
 };
 
+/*
+ * CLQ_ON_CHANGE is the moment of each change, before the resource's own hook
+ * lets it cascade: the event has that one change and no timestamp yet. The
+ * other two come at the end, for the whole request or batch.
+ */
 enum clq_phase {
 	CLQ_IN_TRANSACTION,	/* a failure undoes the request */
 	CLQ_AFTER_COMMIT,	/* failures are only logged */
@@ -507,14 +512,17 @@ typedef enum clq_status clq_subscriber_f(struct clq_request *req,
     const struct clq_event *event, void *ctx);
 
 /* actions: CLQ_BIT(CLQ_ACTION_...)s. resources: NULL-terminated, NULL: all. */
-/*
- * CLQ_ON_CHANGE is the moment of each change, before the resource's own hook
- * lets it cascade: the event has that one change and no timestamp yet. The
- * other two come at the end, for the whole request or batch.
- */
 CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
     enum clq_phase phase, unsigned actions, const char *const *resources,
     clq_subscriber_f *fn, void *ctx);
+
+/*
+ * In CLQ_IN_TRANSACTION: true if the object of that URI was deleted later than
+ * the change in this request (a batch), with all below it. For objects of
+ * resources that have others below them.
+ */
+CLQ_API bool clq_deleted_since(const struct clq_request *req,
+    const struct clq_change *change, struct clq_str uri);
 
 /*
  * A kind of listener for the setting `event_listeners` (section 07-11.1): a
@@ -525,14 +533,6 @@ CLQ_API enum clq_status clq_subscribe(struct clq_server *srv,
 struct clq_listener_kind {
 	uint32_t		 size;
 	const char		*name;
-/*
- * In CLQ_IN_TRANSACTION: true if the object of that URI was deleted later than
- * the change in this request (a batch), with all below it. For objects of
- * resources that have others below them.
- */
-CLQ_API bool clq_deleted_since(const struct clq_request *req,
-    const struct clq_change *change, struct clq_str uri);
-
 	const char *const	*aliases;	/* NULL-terminated, or NULL */
 	/* In the master, once per listener: options are the keys that begin with
 	 * prefix ("event_listeners.<listener>."). ctx: out, for notify; in the
