@@ -98,9 +98,9 @@ exist(struct clq_request *req, const struct needs *needs, bool *all)
 {
 	struct clq_want wants[] = {
 		{ .coll = { CLQ_STR("bucket"), CLQ_STR("") },
-		  .id = needs->bucket },
+		  .id = needs->bucket, .shared = true },
 		{ .coll = { CLQ_STR("collection"), needs->bucket_uri },
-		  .id = needs->collection },
+		  .id = needs->collection, .shared = true },
 	};
 	struct clq_lookup lookup = {
 		.arena = clq_request_arena(req), .wants = wants,
