@@ -75,9 +75,29 @@ only_scalars(const cJSON *value)
 }
 
 /*
- * Among scalars jsonb's containment is equality, and a GIN index can serve
- * it; of arrays and objects it would accept parts.
+ * Said once more as containment of the whole document, which a GIN index on
+ * `data`, as Kinto's operators may have made one, serves. Only for a plain name
+ * and scalars: of arrays and objects containment would accept parts.
  */
+static void
+add_containment(struct pg_sql *b, const struct clq_filter *filter)
+{
+	struct clq_buf json;
+
+	if (clq_str_find(filter->field, '.', 0) < filter->field.len ||
+	    !only_scalars(filter->value))
+		return;
+	clq_buf_init(&json, b->arena, 64);
+	clq_buf_addc(&json, '{');
+	clq_buf_json_str(&json, filter->field);
+	clq_buf_addc(&json, ':');
+	clq_json_print(&json, filter->value);
+	clq_buf_addc(&json, '}');
+	clq_buf_printf(&b->text, " AND data @> $%u::jsonb",
+	    pg_arg_json(&b->args, clq_buf_str(&json)));
+}
+
+/* Among scalars containment is equality. */
 static void
 add_contains(struct pg_sql *b, const struct pg_field *f, bool any,
     const cJSON *value)
@@ -200,6 +220,10 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 {
 	switch (filter->op) {
 	case CLQ_OP_EQ:
+		pg_sql_compare(b, f, filter->op, filter->value);
+		if (filter->value != NULL && !cJSON_IsArray(filter->value))
+			add_containment(b, filter);
+		break;
 	case CLQ_OP_NOT:
 	case CLQ_OP_LT:
 	case CLQ_OP_MAX:
@@ -220,9 +244,12 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 		    " IS NULL");
 		break;
 	case CLQ_OP_CONTAINS:
+		add_contains(b, f, false, filter->value);
+		if (cJSON_IsArray(filter->value))
+			add_containment(b, filter);
+		break;
 	case CLQ_OP_CONTAINS_ANY:
-		add_contains(b, f, filter->op == CLQ_OP_CONTAINS_ANY,
-		    filter->value);
+		add_contains(b, f, true, filter->value);
 		break;
 	case CLQ_OP__COUNT:
 		pg_sql_add(b, "FALSE");
