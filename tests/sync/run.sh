@@ -76,7 +76,8 @@ pidfile = $dir/cliquetd.pid
 INI
 
 if [ "$kind" = postgresql ]; then
-	"$CLIQUET" --ini "$dir/cliquet.ini" migrate > "$dir/migrate.log" 2>&1 || {
+	"$CLIQUET" --ini "$dir/cliquet.ini" migrate \
+	    > "$dir/migrate.log" 2>&1 || {
 		sed 's/^/# /' "$dir/migrate.log"
 		echo "Bail out! cliquet migrate failed"
 		exit 1
