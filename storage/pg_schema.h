@@ -15,6 +15,8 @@
 #ifndef CLQ_STORAGE_PG_SCHEMA_H
 #define CLQ_STORAGE_PG_SCHEMA_H
 
+#include <stdbool.h>
+
 struct pg_step {
 	const char	*what;		/* for people */
 	const char	*sql;		/* one or more statements */

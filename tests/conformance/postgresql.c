@@ -62,10 +62,16 @@ use(const char *database, const char *options)
 {
 	char url[512];
 
-	if (fx.plugin != NULL)
-		fixture_close(&fx);
 	snprintf(url, sizeof url, "postgresql://clq@/%s?host=%s&port=%s",
 	    database, getenv("CLQ_PG_DIR"), getenv("CLQ_PG_PORT"));
+	use_url(url, options);
+}
+
+void
+use_url(const char *url, const char *options)
+{
+	if (fx.plugin != NULL)
+		fixture_close(&fx);
 	setenv("CLQ_TEST_URL", url, 1);
 	setenv("CLQ_TEST_OPTIONS", options, 1);
 	fixture_configure(&fx, "storage");

@@ -26,6 +26,7 @@ void server(const char *what);
 
 /* Make the fixture an instance on a database; with more ini lines. */
 void use(const char *database, const char *options);
+void use_url(const char *url, const char *options);
 
 /* Make database `name` anew: from a file of tests/data, or NULL: by migrate. */
 void make_database(const char *name, const char *file);

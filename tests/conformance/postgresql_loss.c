@@ -5,9 +5,12 @@
  */
 #include "tests/conformance/postgresql.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TERMINATE "SELECT count(pg_terminate_backend(pid))"		\
@@ -207,6 +210,59 @@ PgTest(statement, that_takes_too_long_is_ended)
 	cr_expect(!want.found);
 	cr_expect_eq(finish(true), CLQ_OK);
 	cr_expect_eq(store("b", "{}"), CLQ_OK);
+}
+
+/* ---- hosts -------------------------------------------------------------- */
+
+/* The server over TCP, behind another address; with further parameters. */
+static void
+use_hosts(const char *first, const char *parameters)
+{
+	char url[256];
+
+	snprintf(url, sizeof url, "postgresql://clq@%s127.0.0.1:%s/clq%s",
+	    first, getenv("CLQ_PG_PORT"), parameters);
+	use_url(url, "storage_connect_timeout_seconds = 1");
+}
+
+PgTest(host, may_be_reached_by_tcp)
+{
+	use_hosts("", "");
+	cr_expect_eq(store("a", "{}"), CLQ_OK);
+	use_hosts("", "?target_session_attrs=read-write&sslmode=prefer");
+	cr_expect(exists("a"));
+}
+
+PgTest(host, that_is_down_is_passed_by)
+{
+	use_hosts("127.0.0.1:1,", "");
+	cr_expect_eq(store("a", "{}"), CLQ_OK);
+	use_hosts("127.0.0.1:1,", "?target_session_attrs=prefer-standby");
+	cr_expect(exists("a"));
+	use_hosts("127.0.0.1:1,", "?target_session_attrs=standby");
+	cr_expect_eq(begin(CLQ_TX_WRITE), CLQ_OK);
+	put("b", "{}");
+	cr_expect_eq(finish(true), CLQ_UNAVAILABLE, "there is no standby");
+}
+
+PgTest(host, that_hangs_is_passed_by)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof sin;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	clq_msec before;
+	char first[64];
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+	cr_assert_eq(listen(fd, 5), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	snprintf(first, sizeof first, "127.0.0.1:%d,", ntohs(sin.sin_port));
+	before = clq_monotonic();
+	use_hosts(first, "");
+	cr_expect_eq(store("a", "{}"), CLQ_OK);
+	cr_expect_lt(clq_monotonic() - before, 5000);
+	close(fd);
 }
 
 /* ---- refusals --------------------------------------------------------- */
