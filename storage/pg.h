@@ -90,6 +90,7 @@ enum pg_fixed {
 	PG_FIND,
 	PG_TIMESTAMP,
 	PG_TIMESTAMP_INIT,
+	PG_LATEST,
 	PG_ENSURE,
 	PG_WRITE,		/* and the next five: pg_write.c */
 	PG_WRITE_LAST = PG_WRITE + 5,
@@ -375,6 +376,13 @@ clq_storage_timestamp_f pg_timestamp;
 /* ---- pg_sql.c, pg_filter.c, pg_compare.c: queries as SQL ---------------- */
 
 /* A statement under construction. */
+/* True if all lists of the resource are meant. */
+static inline bool
+pg_any_parent(const struct clq_coll *coll)
+{
+	return clq_str_is(coll->parent, CLQ_ANY_PARENT);
+}
+
 struct pg_sql {
 	struct clq_arena	*arena;
 	struct clq_buf		 text;

@@ -27,6 +27,7 @@ check(struct pg_db *db, const struct pg_sql *b)
 struct reading {
 	struct clq_arena	*arena;
 	struct clq_page		*page;
+	bool			 any_parent;	/* which comes as fifth column */
 };
 
 static void
@@ -50,8 +51,12 @@ on_page(struct pg_db *db, const PGresult *res, void *ctx)
 	r->page->n = (size_t)n;
 	r->page->objects = clq_arena_calloc(r->arena, (size_t)n,
 	    sizeof *r->page->objects);
-	for (row = 0; row < n; row++)
+	for (row = 0; row < n; row++) {
 		read_object(r->arena, res, row, &r->page->objects[row]);
+		if (r->any_parent)
+			r->page->objects[row].parent = pg_get_text(r->arena,
+			    res, row, 4);
+	}
 }
 
 enum clq_status
@@ -61,13 +66,14 @@ pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	struct pg_db *db = pg_self(self);
 	enum clq_status status = pg_start(db, false);
 	struct clq_page page = { NULL, 0 };
-	struct reading r = { arena, &page };
+	struct reading r = { arena, &page, pg_any_parent(&q->coll) };
 	struct pg_sql b;
 
 	if (status != CLQ_OK)
 		return status;
 	pg_sql_init(&b, arena, db, &q->coll);
 	pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
+	pg_sql_add(&b, r.any_parent ? ", parent_id" : "");
 	pg_sql_where(&b, q, q->include_deleted);
 	pg_sql_page(&b, q);
 	if ((status = check(db, &b)) != CLQ_OK)
@@ -147,6 +153,43 @@ on_buried(struct pg_db *db, const PGresult *res, void *ctx)
 	}
 }
 
+/* Objects of several lists, each of which has its own clock and lock. */
+static enum clq_status
+delete_apart(void *self, struct clq_arena *arena, const struct clq_query *q,
+    struct clq_deletions *out)
+{
+	struct clq_query live = *q;
+	struct clq_page page = { NULL, 0 };
+	struct clq_write *writes;
+	struct clq_coll coll;
+	enum clq_status status;
+	size_t i;
+
+	live.include_deleted = false;
+	if ((status = pg_list(self, arena, &live, &page)) != CLQ_OK)
+		return status;
+	writes = clq_arena_calloc(arena, page.n, sizeof *writes);
+	for (i = 0; i < page.n; i++) {
+		coll.resource = q->coll.resource;
+		coll.parent = page.objects[i].parent;
+		pg_take_list(pg_self(self), arena, &coll);
+		writes[i].op = CLQ_WRITE_DELETE;
+		writes[i].coll = coll;
+		writes[i].id = page.objects[i].id;
+	}
+	if ((status = pg_write(self, writes, page.n)) != CLQ_OK ||
+	    (status = pg_sync(self)) != CLQ_OK)
+		return status;
+	out->items = clq_arena_calloc(arena, page.n, sizeof *out->items);
+	for (out->n = i = 0; i < page.n; i++) {
+		if (writes[i].status != CLQ_OK)
+			continue;	/* somebody was faster */
+		out->items[out->n].old = page.objects[i];
+		out->items[out->n++].last_modified = writes[i].last_modified;
+	}
+	return CLQ_OK;
+}
+
 enum clq_status
 pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
     struct clq_deletions *out)
@@ -157,6 +200,8 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 	struct burying u = { arena, &dead };
 	struct pg_sql b;
 
+	if (status == CLQ_OK && pg_any_parent(&q->coll))
+		return delete_apart(self, arena, q, out);
 	if (status != CLQ_OK)
 		return status;
 	pg_sql_init(&b, arena, db, &q->coll);

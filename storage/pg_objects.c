@@ -20,6 +20,10 @@ static const struct pg_stmt timestamp = { PG_TIMESTAMP,
 	" (SELECT last_modified FROM objects"
 	" WHERE parent_id = $2 AND resource_name = $1"
 	" ORDER BY last_modified DESC LIMIT 1))" };
+/* Of all lists of a resource; the second parameter is not a parent then. */
+static const struct pg_stmt latest = { PG_LATEST,
+	"SELECT max(last_modified) FROM timestamps"
+	" WHERE resource_name = $1 AND $2::text IS NOT NULL" };
 static const struct pg_stmt timestamp_init = { PG_TIMESTAMP_INIT,
 	"INSERT INTO timestamps (parent_id, resource_name, last_modified)"
 	" VALUES ($2, $1, date_trunc('milliseconds', clock_timestamp()"
@@ -76,7 +80,8 @@ send_timestamp(struct pg_db *db, struct clq_arena *arena,
 	struct pg_args args;
 
 	coll_args(&args, arena, coll);
-	pg_exec(db, &timestamp, &args, on_timestamp, out);
+	pg_exec(db, pg_any_parent(coll) ? &latest : &timestamp, &args,
+	    on_timestamp, out);
 }
 
 static void
@@ -117,7 +122,8 @@ needs_writes(const struct pg_db *db, const struct clq_lookup *l)
 
 	if (db->nops == 0)
 		return false;
-	if (l->timestamp_of != NULL && pg_queue_has(db, l->timestamp_of, any))
+	if (l->timestamp_of != NULL && (pg_any_parent(l->timestamp_of) ||
+	    pg_queue_has(db, l->timestamp_of, any)))
 		return true;
 	for (i = 0; i < l->nwants; i++)
 		if (pg_queue_has(db, &l->wants[i].coll, l->wants[i].id))
@@ -170,6 +176,8 @@ pg_timestamp(void *self, const struct clq_coll *coll, clq_msec *out)
 	pg_send_queue(db, false);
 	send_timestamp(db, arena, coll, &t);
 	status = pg_wait(db);
+	if (status == CLQ_OK && t == INT64_MIN && pg_any_parent(coll))
+		t = clq_now();
 	if (status == CLQ_OK && t == INT64_MIN && db->mode == CLQ_TX_READ)
 		status = CLQ_READONLY;
 	if (status == CLQ_OK && t == INT64_MIN) {

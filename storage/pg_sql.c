@@ -143,7 +143,8 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 {
 	size_t i;
 
-	pg_sql_add(b, " FROM objects WHERE resource_name = $1"
+	pg_sql_add(b, " FROM objects WHERE resource_name = $1");
+	pg_sql_add(b, pg_any_parent(&q->coll) ? " AND $2::text IS NOT NULL" :
 	    " AND parent_id = $2");
 	if (!deleted)
 		pg_sql_add(b, " AND NOT deleted");
@@ -158,7 +159,7 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 
 /* ---- order ------------------------------------------------------------- */
 
-/* The sorts that count: those after a unique field do not. */
+/* The sorts that count: those after a field that is unique in a list do not. */
 static size_t
 fields_of(struct pg_sql *b, const struct clq_query *q, struct pg_field *f)
 {
@@ -166,7 +167,7 @@ fields_of(struct pg_sql *b, const struct clq_query *q, struct pg_field *f)
 
 	for (i = 0; i < q->nsorts; i++) {
 		f[i] = pg_field_of(b, q->sorts[i].field);
-		if (f[i].column != PG_DOCUMENT)
+		if (f[i].column != PG_DOCUMENT && !pg_any_parent(&q->coll))
 			return i + 1;
 	}
 	return i;

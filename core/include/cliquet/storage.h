@@ -41,7 +41,7 @@ struct clq_coll {
  * timestamp_of, list, count and delete_all only. Timestamps are distinct
  * within one list, so that here the sorts end with the id.
  */
-#define CLQ_ANY_PARENT	"*"
+#define CLQ_ANY_PARENT	"\001any"	/* no parent has control characters */
 
 /* One object as stored, or its tombstone. Borrowed from the arena. */
 struct clq_object {
