@@ -291,21 +291,13 @@ prepare(struct clq_target *t, const cJSON *data, struct clq_edit *edit)
 	return clq_model_process(t, edit);
 }
 
-/* The object of that list, before anything is asked; NULL (logged) if there is
- * no such resource. */
+/* The object of that list, before anything is asked. */
 static struct clq_target *
-target_of(struct clq_request *req, const char *resource,
+target_of(struct clq_request *req, const struct clq_resource *decl,
     struct clq_str parent, struct clq_str id)
 {
-	const struct clq_resource *decl = clq_find_resource(req->server,
-	    resource);
 	struct clq_target *t = clq_arena_alloc(req->arena, sizeof *t);
 
-	if (decl == NULL) {
-		clq_log_err("an application names a resource %s, which has "
-		    "not been added", resource);
-		return NULL;
-	}
 	t->req = req;
 	t->entry = clq_resource_entry(req->server, decl);
 	clq_place_of_id(req->arena, t->entry, parent, id, &t->at);
@@ -317,13 +309,19 @@ clq_object_ensure(struct clq_request *req, const char *resource,
     struct clq_str parent, struct clq_str id, const cJSON *data,
     bool *created)
 {
-	struct clq_target *t = target_of(req, resource, parent, id);
+	const struct clq_resource *decl = clq_find_resource(req->server,
+	    resource);
 	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
 	const struct clq_str no_name = { NULL, 0 };
+	struct clq_target *t;
 	enum clq_status rc;
 
-	if (t == NULL)
+	if (decl == NULL) {
+		clq_log_err("clq_object_ensure: there is no resource %s",
+		    resource);
 		return CLQ_FAILED;
+	}
+	t = target_of(req, decl, parent, id);
 	if (!clq_id_valid(t->entry, &t->at))
 		return clq_invalid(req, "path", no_name, "Invalid %s id",
 		    resource);
@@ -339,17 +337,50 @@ clq_object_ensure(struct clq_request *req, const char *resource,
 	return clq_model_store(t, edit);
 }
 
-enum clq_status
-clq_object_remove(struct clq_request *req, const char *resource,
-    struct clq_str parent, struct clq_str id, bool *removed)
+/* Where a resource that chooses lists by request keeps this object: in the
+ * list in which one of that id is found. */
+static enum clq_status
+find_list(struct clq_target *t)
 {
-	struct clq_target *t = target_of(req, resource, parent, id);
+	static const struct clq_sort newest[] = {
+		{ CLQ_STR("last_modified"), true }, { CLQ_STR("id"), false },
+	};
+	const struct clq_storage_ops *storage;
+	struct clq_filter by_id = { CLQ_STR("id"), CLQ_OP_EQ,
+		clq_json_own(t->req->arena, clq_json_new_str(t->at.id)) };
+	struct clq_query q = {
+		.coll = { t->at.coll.resource, CLQ_STR(CLQ_ANY_PARENT) },
+		.filters = &by_id, .nfilters = 1, .sorts = newest,
+		.nsorts = CLQ_COUNT(newest), .limit = 1,
+	};
+	struct clq_page page = { NULL, 0 };
+	enum clq_status rc;
+	void *self;
+
+	if ((storage = clq_storage(t->req, &self)) == NULL)
+		return CLQ_UNAVAILABLE;
+	if ((rc = storage->list(self, t->req->arena, &q, &page)) != CLQ_OK)
+		return rc;
+	if (page.n > 0)
+		t->at.coll.parent = page.objects[0].parent;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_object_remove(struct clq_request *req, struct clq_str uri, bool *removed)
+{
 	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
+	struct clq_located at;
+	struct clq_target *t;
 	enum clq_status rc;
 
-	if (t == NULL)
-		return CLQ_FAILED;
+	*removed = false;
+	if (!clq_locate(req->server, uri, &at))
+		return CLQ_OK;
+	t = target_of(req, at.resource, at.parent, at.id);
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
+	    (CLQ_HAS(at.resource, scope) &&
+	    (rc = find_list(t)) != CLQ_OK) ||
 	    (rc = clq_target_lookup(t, 0)) != CLQ_OK)
 		return rc;
 	*removed = t->existing != NULL;

@@ -373,13 +373,12 @@ CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
     const cJSON *data, bool *created) CLQ_MUST_CHECK;
 
 /*
- * Delete the object if it is there, as a DELETE of it would: permissions, hooks,
- * tombstone, event. Any authorization is the view's business. Needs
- * CLQ_TX_WRITE.
+ * Delete the object of that URI if there is one, as a DELETE of it would:
+ * permissions, hooks, tombstone, event. Any authorization is the view's
+ * business. Needs CLQ_TX_WRITE.
  */
 CLQ_API enum clq_status clq_object_remove(struct clq_request *req,
-    const char *resource, struct clq_str parent, struct clq_str id,
-    bool *removed) CLQ_MUST_CHECK;
+    struct clq_str uri, bool *removed) CLQ_MUST_CHECK;
 
 /* The object as clients see it: with id and last_modified, or the tombstone. */
 CLQ_API struct clq_str clq_object_text(struct clq_arena *arena,
@@ -390,7 +389,8 @@ CLQ_API struct clq_str clq_object_text(struct clq_arena *arena,
 CLQ_API enum clq_status clq_object_tree(struct clq_arena *arena,
     const struct clq_object *obj, cJSON **out) CLQ_MUST_CHECK;
 
-/* What a URI names: an object of a resource that has an object endpoint. */
+/* What a URI names: an object of a resource that has an object endpoint and is
+ * not isolated by user. */
 enum { CLQ_MAX_URI_VARS = 8 };
 struct clq_located {
 	const struct clq_resource	*resource;
