@@ -310,8 +310,8 @@ Test(jsonpatch, form)
 		"[{\"op\":\"add\",\"path\":3,\"value\":1}]",
 		"[{\"op\":\"add\",\"path\":\"\",\"value\":1}]",
 		"[{\"op\":\"move\",\"path\":\"/data/a\"}]",
-		"[{\"op\":\"test\",\"path\":\"/data/a\",\"value\":1,"
-		"\"x\":2}]",
+		("[{\"op\":\"test\",\"path\":\"/data/a\",\"value\":1,"
+		"\"x\":2}]"),
 	};
 
 	for (size_t i = 0; i < CLQ_COUNT(bad); i++) {
