@@ -161,6 +161,7 @@ clq_locate(struct clq_server *srv, struct clq_str uri,
 		const struct clq_resource_entry *e = &srv->resources[i];
 
 		if (e->decl->object_methods == ~0u ||
+		    (e->decl->flags & CLQ_RESOURCE_USER) != 0 ||
 		    !match(e->decl->plural_path, plural, out))
 			continue;
 		out->resource = e->decl;

@@ -23,6 +23,8 @@ static const struct clq_setting settings[] = {
 	  0, 0, NULL, "Principals that may create buckets." },
 	{ "permissions_read_principals", CLQ_SET_LIST, "system.Everyone",
 	  0, 0, NULL, "Principals that may read /permissions." },
+	{ "user-data_delete_principals", CLQ_SET_LIST, "", 0, 0, NULL,
+	  "Principals that may delete the data of users." },
 	{ "metrics_matchdict_fields", CLQ_SET_LIST,
 	  "bucket_id collection_id group_id record_id", 0, 0, NULL,
 	  "Route variables that become labels of metrics." },
@@ -34,6 +36,32 @@ static const struct clq_setting settings[] = {
 	  "seconds", "Cache-Control of records for anonymous readers; also "
 	  "<bucket>.record_... and <bucket>.<collection>.record_..." },
 };
+
+/* The administration pages need /permissions, wherever they are included. */
+static bool
+wants_permissions(const struct clq_settings *s)
+{
+	struct clq_strs includes = clq_settings_list(s, "includes");
+
+	return clq_settings_bool(s, "experimental_permissions_endpoint",
+	    false) || clq_strs_has(includes, CLQ_STR("admin")) ||
+	    clq_strs_has(includes, CLQ_STR("kinto.plugins.admin"));
+}
+
+static enum clq_status
+add_permissions(struct clq_server *srv)
+{
+	enum clq_status rc;
+
+	if (!wants_permissions(clq_server_settings(srv)))
+		return CLQ_OK;
+	if ((rc = clq_add_service(srv, &kinto_permissions)) != CLQ_OK)
+		return rc;
+	return clq_add_capability(srv, "permissions_endpoint", "The "
+	    "permissions endpoint can be used to list all user objects "
+	    "permissions.", "https://kinto.readthedocs.io/en/latest/api/1.x/"
+	    "permissions.html", NULL);
+}
 
 static enum clq_status
 setup(struct clq_server *srv)
@@ -47,7 +75,9 @@ setup(struct clq_server *srv)
 	    CLQ_COUNT(settings));
 	for (size_t i = 0; rc == CLQ_OK && i < CLQ_COUNT(resources); i++)
 		rc = clq_add_resource(srv, resources[i]);
-	return rc;
+	if (rc == CLQ_OK)
+		rc = clq_add_service(srv, &kinto_user_data);
+	return rc == CLQ_OK ? add_permissions(srv) : rc;
 }
 
 static const struct clq_app_ops app = { .size = sizeof app, .setup = setup };

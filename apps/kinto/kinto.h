@@ -13,6 +13,12 @@ extern const struct clq_resource kinto_group;
 extern const struct clq_resource kinto_collection;
 extern const struct clq_resource kinto_record;
 
+/* GET /permissions, if it is asked for (section 06-11). */
+extern const struct clq_service kinto_permissions;
+
+/* DELETE /__user_data__/{principal} (section 06-9). */
+extern const struct clq_service kinto_user_data;
+
 /*
  * Erase all that lives below an object which has just been deleted: objects,
  * tombstones, timestamps and ACEs (section 08-3). uri: of the object.

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The protocol cases (tests/protocol) against scripts/serve as it comes from a
-# clone: nginx, cliquetd, Kinto on SQLite. TAP.
+# The protocol cases (tests/protocol) against scripts/serve: as it comes from a
+# clone (nginx, cliquetd, Kinto on SQLite), and with Kinto's plugins. TAP.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -13,3 +13,27 @@ serve cases --port "$port" --data "$tmp/data" || {
 	exit 1
 }
 python3 -B "$top/tests/protocol/run.py" "$(url_of cases)"
+status=$?
+
+cat > "$tmp/plugins.ini" << EOF
+[app:main]
+use = kinto
+includes = kinto.plugins.default_bucket kinto.plugins.flush
+           kinto.plugins.history kinto.plugins.counters
+experimental_permissions_endpoint = true
+user-data_delete_principals = system.Authenticated
+multiauth.policies = basicauth
+userid_hmac_secret = some-secret-string
+storage_backend = sqlite
+storage_url = sqlite:///$tmp/plugins.db
+permission_backend = sqlite
+permission_url = sqlite:///$tmp/plugins.db
+cache_backend = memory
+EOF
+port=$(free_port)
+serve plugins --port "$port" --data "$tmp/plugins" "$tmp/plugins.ini" || {
+	echo "Bail out! scripts/serve does not start with plugins"
+	exit 1
+}
+python3 -B "$top/tests/protocol/run.py" "$(url_of plugins)"
+exit $((status || $?))

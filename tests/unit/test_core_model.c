@@ -484,14 +484,16 @@ Test(model, remove_deletes_what_is_there)
 
 	ask(201, "PUT", SHELF, NULL);
 	req = begin();
-	cr_assert_eq(clq_object_remove(req, "shelf", CLQ_STR(""),
-	    CLQ_STR("s"), &removed), CLQ_OK);
+	cr_assert_eq(clq_object_remove(req, CLQ_STR("/shelves/s"), &removed),
+	    CLQ_OK);
 	cr_expect(removed);
-	cr_assert_eq(clq_object_remove(req, "shelf", CLQ_STR(""),
-	    CLQ_STR("s"), &removed), CLQ_OK);
+	cr_assert_eq(clq_object_remove(req, CLQ_STR("/shelves/s"), &removed),
+	    CLQ_OK);
 	cr_expect_not(removed);
-	cr_expect_eq(clq_object_remove(req, "nothing", CLQ_STR(""),
-	    CLQ_STR("s"), &removed), CLQ_FAILED);
+	removed = true;
+	cr_assert_eq(clq_object_remove(req, CLQ_STR("/nothing/s"), &removed),
+	    CLQ_OK);
+	cr_expect_not(removed);
 	cr_assert_eq(clq_tx_finish(req, true), CLQ_OK);
 	ask(403, "GET", SHELF, NULL);
 	ask(201, "PUT", SHELF, NULL);
