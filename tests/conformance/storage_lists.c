@@ -394,3 +394,39 @@ StorageTest(flush, leaves_nothing)
 	cr_expect_str_eq(everything(), "");
 	cr_expect_lt(timestamp_of(&list), future);
 }
+
+/* ---- all lists of a resource ------------------------------------------- */
+
+StorageTest(any_parent, reads_counts_and_deletes_in_all_lists)
+{
+	struct clq_coll one = { CLQ_STR("thing"), CLQ_STR("/x/1") };
+	struct clq_coll two = { CLQ_STR("thing"), CLQ_STR("/x/2") };
+	struct clq_coll other = { CLQ_STR("other"), CLQ_STR("/x/1") };
+	struct clq_coll all = { CLQ_STR("thing"), CLQ_STR(CLQ_ANY_PARENT) };
+	struct clq_query *q = query("id");
+	struct clq_deletions d;
+	struct clq_page page;
+	clq_msec last;
+
+	(void)put_at(&one, CLQ_WRITE_CREATE, "a", "{\"n\":1}", NO_TIME);
+	(void)put_at(&other, CLQ_WRITE_CREATE, "b", "{\"n\":1}", NO_TIME);
+	(void)put_at(&one, CLQ_WRITE_CREATE, "c", "{\"n\":2}", NO_TIME);
+	last = put_at(&two, CLQ_WRITE_CREATE, "d", "{\"n\":1}", NO_TIME);
+	cr_expect(timestamp_of(&all) >= last);
+	q->coll = all;
+	page = run(q);
+	cr_assert_eq(page.n, 3);
+	cr_expect(clq_str_is(page.objects[0].parent, "/x/1"));
+	cr_expect(clq_str_is(page.objects[2].parent, "/x/2"));
+	cr_expect_eq(count(q), 3);
+	filter(q, "n", CLQ_OP_EQ, "1");
+	d = delete_all(q);
+	cr_assert_eq(d.n, 2);
+	cr_expect(clq_str_is(d.items[0].old.id, "a"));
+	cr_expect(clq_str_is(d.items[1].old.id, "d"));
+	cr_expect_null(get_in(&one, "a"));
+	cr_expect_null(get_in(&two, "d"));
+	cr_expect_not_null(get_in(&one, "c"));
+	cr_expect_not_null(get_in(&other, "b"));
+	cr_expect(timestamp_of(&two) >= d.items[1].last_modified);
+}
