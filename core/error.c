@@ -12,6 +12,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "auth.h"
@@ -101,16 +102,15 @@ clq_fail_details(struct clq_request *req, const cJSON *details)
 		req->error.details = details;
 }
 
-enum clq_status
-clq_invalid(struct clq_request *req, const char *location, struct clq_str name,
-    const char *fmt, ...)
+/* One more validation error; NULL if the request has failed before. */
+static struct clq_detail *
+new_detail(struct clq_request *req, const char *location)
 {
 	struct clq_error *e = &req->error;
 	struct clq_detail *d;
-	va_list ap;
 
 	if (e->errno_ != 0 && e->ninvalid == 0)
-		return fail_status(req);	/* it failed before */
+		return NULL;
 	e->errno_ = CLQ_ERRNO_INVALID_PARAMETERS;
 	e->invalid = clq_arena_grow(req->arena, e->invalid,
 	    e->ninvalid * sizeof *e->invalid,
@@ -118,8 +118,37 @@ clq_invalid(struct clq_request *req, const char *location, struct clq_str name,
 	d = &e->invalid[e->ninvalid++];
 	memset(d, 0, sizeof *d);
 	d->location = location;
+	return d;
+}
+
+enum clq_status
+clq_invalid(struct clq_request *req, const char *location, struct clq_str name,
+    const char *fmt, ...)
+{
+	struct clq_detail *d = new_detail(req, location);
+	va_list ap;
+
+	if (d == NULL)
+		return fail_status(req);
 	if (name.p != NULL)
 		d->name = clq_arena_strdup(req->arena, name);
+	va_start(ap, fmt);
+	d->description = clq_arena_vprintf(req->arena, fmt, ap);
+	va_end(ap);
+	return CLQ_INVALID;
+}
+
+enum clq_status
+clq_invalid_index(struct clq_request *req, const char *location,
+    int64_t index, const char *fmt, ...)
+{
+	struct clq_detail *d = new_detail(req, location);
+	va_list ap;
+
+	if (d == NULL)
+		return fail_status(req);
+	d->name = clq_arena_printf(req->arena, "%" PRId64, index);
+	d->name_is_number = true;
 	va_start(ap, fmt);
 	d->description = clq_arena_vprintf(req->arena, fmt, ap);
 	va_end(ap);

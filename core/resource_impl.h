@@ -355,6 +355,8 @@ cJSON *clq_behavior_apply(struct clq_arena *arena, enum clq_behavior behavior,
 struct clq_edit {
 	enum clq_action		 action;	/* CREATE, UPDATE or DELETE */
 	bool			 patch;
+	bool			 id_made;	/* not the client's */
+	bool			 implicit;	/* nobody sent a document */
 	cJSON			*data;		/* without id, last_modified */
 	bool			 has_timestamp;
 	clq_msec		 timestamp;

@@ -97,6 +97,7 @@ create(struct clq_target *t, const struct clq_body *body)
 	enum clq_status rc;
 
 	edit->action = CLQ_ACTION_CREATE;
+	edit->id_made = body->id == NULL;
 	edit->data = body->data != NULL ? body->data :
 	    clq_json_own(arena, cJSON_CreateObject());
 	edit->has_timestamp = clq_body_timestamp(body->last_modified, NULL,

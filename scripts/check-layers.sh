@@ -50,11 +50,13 @@ includes core/include/cliquet/*.h | grep -E '<[^>]*/' |
     grep -v -E '<(cliquet|cjson|sys)/' |
     wrong "a public header includes <cliquet/...>, cJSON and libc only"
 
-# A plugin's own headers are those of its folder.
+# A plugin's own headers are those of its folder; apps/jsonschema is a library
+# for other applications.
 for folder in storage cache apps/*; do
 	[ -d "$folder" ] || continue
 	includes "$folder"/*.[ch] | grep -F '"' |
 	    grep -v -E "#include \"($folder/)?[a-z0-9_]+\.h\"" |
+	    grep -v -E '^apps/.*"apps/jsonschema/jsonschema\.h"' |
 	    wrong "a plugin includes <cliquet/...> and its own headers"
 	includes "$folder"/*.[ch] | grep -E "<([^>]*/)?($fcgi)" |
 	    wrong "a plugin knows no FastCGI"

@@ -32,7 +32,7 @@ process(struct clq_request *req, struct clq_draft *draft)
 	enum clq_status rc, all = CLQ_OK;
 
 	for (size_t i = 0; i < CLQ_COUNT(schemas); i++)
-		if ((rc = kinto_check_object(req, draft, schemas[i])) != CLQ_OK)
+		if ((rc = kinto_check_schema(req, draft, schemas[i])) != CLQ_OK)
 			all = rc;
 	return all;
 }

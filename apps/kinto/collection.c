@@ -62,10 +62,12 @@ normalise_cache_expires(struct clq_request *req, struct clq_draft *draft)
 static enum clq_status
 process(struct clq_request *req, struct clq_draft *draft)
 {
-	enum clq_status schema = kinto_check_object(req, draft, "schema");
+	enum clq_status schema = kinto_check_schema(req, draft, "schema");
 	enum clq_status expires = normalise_cache_expires(req, draft);
 
-	return schema != CLQ_OK ? schema : expires;
+	if (schema != CLQ_OK || expires != CLQ_OK)
+		return schema != CLQ_OK ? schema : expires;
+	return kinto_validate(req, draft, "collection:schema");
 }
 
 static enum clq_status

@@ -45,18 +45,3 @@ kinto_shown(struct clq_arena *arena, const cJSON *value)
 
 	return s.p != NULL ? s : clq_json_text(arena, value);
 }
-
-enum clq_status
-kinto_check_object(struct clq_request *req, const struct clq_draft *draft,
-    const char *attribute)
-{
-	const cJSON *value = clq_json_get(draft->data, attribute);
-	struct clq_str shown;
-
-	if (value == NULL || cJSON_IsObject(value))
-		return CLQ_OK;
-	shown = kinto_shown(clq_request_arena(req), value);
-	return kinto_refuse(req, draft, attribute, "\"%.*s\" is not a mapping "
-	    "type: Does not implement dict-like functionality.",
-	    CLQ_FMT(shown));
-}

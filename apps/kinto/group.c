@@ -48,7 +48,7 @@ process(struct clq_request *req, struct clq_draft *draft)
 			rc = kinto_refuse(req, draft, name.p,
 			    "'%.*s' is not a valid user ID.", CLQ_FMT(user));
 	}
-	return rc;
+	return rc != CLQ_OK ? rc : kinto_validate(req, draft, "group:schema");
 }
 
 /* The members of a stored group; none if obj is NULL. */

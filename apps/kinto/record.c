@@ -13,6 +13,7 @@ const struct clq_resource kinto_record = {
 	.parent		= "collection",
 	.ids		= &clq_id_relaxed,
 	.inherit	= kinto_inherit,
+	.process	= kinto_validate_record,
 	.cache_seconds	= cache_seconds,
 	.description	= "Records are the documents of a collection.",
 };

@@ -195,6 +195,25 @@ other_title(struct clq_request *req, void *ctx)
 	return rc;
 }
 
+static enum clq_status
+invalid_item(struct clq_request *req, void *ctx)
+{
+	(void)ctx;
+	return clq_invalid_index(req, "body", 12, "%d is too much", 3);
+}
+
+Test(error, the_name_of_an_item_is_a_number)
+{
+	struct loopback lb = loopback_new("project_version = 1.0\n");
+
+	add(&lb, "/i", invalid_item, NULL);
+	expect_body(&lb, "/v1/i", 400, "{\"code\":400,\"errno\":107,"
+	    "\"error\":\"Invalid parameters\",\"message\":\"12 in body: 3 is "
+	    "too much\",\"details\":[{\"location\":\"body\",\"name\":12,"
+	    "\"description\":\"3 is too much\"}]}");
+	loopback_free(&lb);
+}
+
 Test(error, details_and_titles_of_ones_own)
 {
 	static int yes;
