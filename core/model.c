@@ -32,6 +32,8 @@ clq_model_process(struct clq_target *t, struct clq_edit *edit)
 		.resource = t->entry->decl, .action = edit->action,
 		.patch = edit->patch, .id = t->at.id, .data = edit->data,
 		.old = t->existing, .parent = t->parent,
+		.parent_id = t->at.coll.parent, .id_sent = !edit->id_made,
+		.implicit = edit->implicit,
 	};
 	enum clq_status rc;
 
@@ -280,6 +282,7 @@ prepare(struct clq_target *t, const cJSON *data, struct clq_edit *edit)
 	struct clq_arena *arena = t->req->arena;
 
 	edit->action = CLQ_ACTION_CREATE;
+	edit->implicit = data == NULL;
 	edit->data = data != NULL ? clq_json_dup(arena, data) :
 	    clq_json_own(arena, cJSON_CreateObject());
 	clq_json_remove(edit->data, "id");

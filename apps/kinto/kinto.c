@@ -75,6 +75,11 @@ setup(struct clq_server *srv)
 	    CLQ_COUNT(settings));
 	for (size_t i = 0; rc == CLQ_OK && i < CLQ_COUNT(resources); i++)
 		rc = clq_add_resource(srv, resources[i]);
+	if (rc == CLQ_OK && kinto_validates(srv))
+		rc = clq_add_capability(srv, "schema", "Validates collection "
+		    "records with JSON schemas.",
+		    "https://kinto.readthedocs.io/en/latest/api/1.x/"
+		    "collections.html#collection-json-schema", NULL);
 	if (rc == CLQ_OK)
 		rc = clq_add_service(srv, &kinto_user_data);
 	return rc == CLQ_OK ? add_permissions(srv) : rc;

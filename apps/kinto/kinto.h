@@ -37,9 +37,25 @@ enum clq_status kinto_refuse(struct clq_request *req,
 /* How an offending value is written in a message: strings bare. */
 struct clq_str kinto_shown(struct clq_arena *arena, const cJSON *value);
 
-/* Refuse attribute unless it is absent or a JSON object, as JSON schemas are
- * (section 08-2). */
-enum clq_status kinto_check_object(struct clq_request *req,
+/* ---- validation.c ------------------------------------------------------ */
+
+/* True if documents are validated with the schemas that are stored. */
+bool kinto_validates(struct clq_server *srv);
+
+/* Refuse attribute unless it is absent or a valid JSON schema (section
+ * 08-2), whether documents are validated or not. */
+enum clq_status kinto_check_schema(struct clq_request *req,
     const struct clq_draft *draft, const char *attribute) CLQ_MUST_CHECK;
+
+/*
+ * Validate a collection or group with that attribute of its bucket, and a
+ * record with the schemas of its collection, which leaves its mark, and bucket
+ * (section 08-6). 400, or 404 if the bucket is missing; nothing if validation
+ * is off.
+ */
+enum clq_status kinto_validate(struct clq_request *req,
+    struct clq_draft *draft, const char *attribute) CLQ_MUST_CHECK;
+enum clq_status kinto_validate_record(struct clq_request *req,
+    struct clq_draft *draft) CLQ_MUST_CHECK;
 
 #endif

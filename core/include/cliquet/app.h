@@ -119,6 +119,11 @@ CLQ_API enum clq_status clq_invalid(struct clq_request *req,
     const char *location, struct clq_str name, const char *fmt, ...)
     CLQ_PRINTF(4, 5);
 
+/* The same for an item of a list: the name is a JSON number. */
+CLQ_API enum clq_status clq_invalid_index(struct clq_request *req,
+    const char *location, int64_t index, const char *fmt, ...)
+    CLQ_PRINTF(4, 5);
+
 /* Attach `details` to the error set by clq_fail(); an empty one is omitted.
  * details must live in the arena. */
 CLQ_API void clq_fail_details(struct clq_request *req, const cJSON *details);
@@ -265,6 +270,10 @@ struct clq_draft {
 	const struct clq_object		*old;		/* NULL on create */
 	const struct clq_object		*parent;	/* if resource->parent */
 	clq_msec			 parent_modified;
+	struct clq_str			 parent_id;	/* of the list in storage */
+	bool				 id_sent;	/* the client chose the id */
+	bool				 implicit;	/* clq_object_ensure() without
+							   data */
 };
 
 /*
