@@ -85,14 +85,18 @@ static enum clq_status
 authenticate(struct clq_request *req, void *self, struct clq_str *userid)
 {
 	struct clq_str user, password;
+	struct clq_buf both;
 
 	(void)self;
 	if (!clq_basic_credentials(req, &user, &password))
 		return CLQ_NOT_FOUND;
+	clq_buf_init(&both, req->arena, user.len + password.len + 1);
+	clq_buf_add(&both, user);	/* either may hold a NUL */
+	clq_buf_addc(&both, ':');
+	clq_buf_add(&both, password);
 	*userid = clq_hmac_hex(req->arena, clq_settings_str(
 	    req->server->settings, "userid_hmac_secret"),
-	    clq_arena_printf(req->arena, "%.*s:%.*s", CLQ_FMT(user),
-	    CLQ_FMT(password)));
+	    clq_buf_str(&both));
 	return CLQ_OK;
 }
 

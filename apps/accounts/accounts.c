@@ -126,9 +126,8 @@ setup(struct clq_server *srv)
 	if ((rc = clq_add_auth_kind(srv, &accounts_kind)) != CLQ_OK ||
 	    (rc = clq_add_resource(srv, &accounts_resource)) != CLQ_OK ||
 	    (rc = clq_subscribe(srv, CLQ_AFTER_COMMIT,
-	    CLQ_BIT(CLQ_ACTION_CREATE) | CLQ_BIT(CLQ_ACTION_UPDATE) |
-	    CLQ_BIT(CLQ_ACTION_DELETE), ours, accounts_changed, NULL)) !=
-	    CLQ_OK ||
+	    CLQ_BIT(CLQ_ACTION_UPDATE) | CLQ_BIT(CLQ_ACTION_DELETE), ours,
+	    accounts_changed, NULL)) != CLQ_OK ||
 	    (rc = clq_add_capability(srv, "accounts", "Manage user "
 	    "accounts.", "https://kinto.readthedocs.io/en/latest/api/1.x/"
 	    "accounts.html", "{\"validation_enabled\":false}")) != CLQ_OK)

@@ -125,8 +125,9 @@ accounts_changed(struct clq_request *req, const struct clq_event *event,
     void *ctx)
 {
 	struct clq_arena *arena = clq_request_arena(req);
-	enum clq_status rc, worst = CLQ_OK;
+	enum clq_status rc = CLQ_OK;
 	struct clq_str unused;
+	bool lost = false;
 
 	(void)ctx;
 	for (size_t i = 0; i < event->nchanges; i++) {
@@ -136,16 +137,29 @@ accounts_changed(struct clq_request *req, const struct clq_event *event,
 		    "\"%.*s\"", CLQ_FMT(clq_random_hex(arena, 8))), MARK_TTL);
 		if (rc == CLQ_OK)
 			rc = clq_cache_take(req, keys.verified, &unused);
-		if (rc != CLQ_OK && rc != CLQ_NOT_FOUND)
-			worst = rc;
+		lost = lost || (rc != CLQ_OK && rc != CLQ_NOT_FOUND);
 	}
-	if (worst != CLQ_OK)
+	if (lost)
 		clq_log_warn("accounts: the cache cannot be reached: old "
 		    "passwords may be good until it has forgotten them");
-	return worst;
+	return CLQ_OK;
 }
 
 /* ---- verification ------------------------------------------------------ */
+
+/*
+ * That there is no such account must not show in the time. But where anybody
+ * may be anybody by basicauth there is nothing to hide, and no time to lose.
+ */
+static enum clq_status
+nobody(struct clq_request *req, const struct policy *p,
+    struct clq_str password)
+{
+	if (p->last)
+		accounts_pretend(clq_request_arena(req), password,
+		    accounts_cost(req));
+	return CLQ_NOT_FOUND;
+}
 
 /* The hash of the account's password; absent if there is none. */
 static enum clq_status
@@ -154,6 +168,7 @@ find_hash(struct clq_request *req, struct clq_str user, struct clq_str *hash)
 	struct clq_arena *arena = clq_request_arena(req);
 	struct clq_want want = {
 		.coll = { CLQ_STR("account"), user }, .id = user,
+		.shared = true,
 	};
 	struct clq_lookup lookup = {
 		.arena = arena, .wants = &want, .nwants = 1,
@@ -164,8 +179,6 @@ find_hash(struct clq_request *req, struct clq_str user, struct clq_str *hash)
 	void *self;
 
 	*hash = (struct clq_str){ NULL, 0 };
-	if (!accounts_name_valid(user))
-		return CLQ_OK;
 	if ((storage = clq_storage(req, &self)) == NULL ||
 	    storage->lookup(self, &lookup) != CLQ_OK)
 		return CLQ_UNAVAILABLE;
@@ -186,6 +199,8 @@ authenticate(struct clq_request *req, void *self, struct clq_str *userid)
 
 	if (!clq_basic_credentials(req, &user, &password))
 		return CLQ_NOT_FOUND;
+	if (!accounts_name_valid(user))
+		return nobody(req, p, password);
 	keys = keys_of(req, user);
 	proof = proof_of(arena, &keys, password);
 	*userid = user;
@@ -194,16 +209,8 @@ authenticate(struct clq_request *req, void *self, struct clq_str *userid)
 	mark = mark_of(req, &keys);
 	if ((rc = find_hash(req, user, &hash)) != CLQ_OK)
 		return rc;
-	if (hash.p == NULL) {
-		/*
-		 * That there is no such account must not show in the time. But
-		 * where anybody may be anybody by basicauth there is nothing
-		 * to hide, and no time to lose.
-		 */
-		if (p->last)
-			accounts_pretend(arena, password, accounts_cost(req));
-		return CLQ_NOT_FOUND;
-	}
+	if (hash.p == NULL)
+		return nobody(req, p, password);
 	if (!accounts_verify(arena, password, hash))
 		return CLQ_NOT_FOUND;
 	remember(req, &keys, proof, p->ttl, mark);

@@ -14,7 +14,7 @@
 
 enum {
 	KEYS_AGE = 300 * 1000,	/* ms for which keys are good */
-	KEYS_PAUSE = 30 * 1000,	/* ms between questions for unknown keys */
+	KEYS_PAUSE = 10 * 1000,	/* ms between questions for unknown keys */
 	KEYS_RETRY = 5 * 1000,	/* ms after an answer without any */
 	LEEWAY = 60,		/* seconds that clocks may differ */
 	RSA_BITS_MIN = 2048

@@ -268,6 +268,8 @@ openid_provider_ready(struct openid_provider *p, clq_msec deadline)
 	rc = openid_provider_ask(p, arena, &call);
 	if (rc == CLQ_OK)
 		rc = learn(p, &call);
+	else if (rc == CLQ_INVALID)
+		p->retry_at = clq_monotonic() + FIRST_DELAY;
 	clq_arena_free(&arena);
 	return rc == CLQ_OK ? CLQ_OK : CLQ_UNAVAILABLE;
 }

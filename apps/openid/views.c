@@ -302,15 +302,14 @@ trade(struct clq_request *req, struct openid_provider *p,
 		    call.status);
 		rc = CLQ_UNAVAILABLE;
 	}
-	*answer = call.body;
 	/* it travels in a header, which web servers bound */
-	if (rc == CLQ_INVALID || (rc == CLQ_OK &&
-	    call.body.len > OPENID_MAX_TOKEN * 2)) {
+	if (rc == CLQ_OK && call.body.len > OPENID_MAX_TOKEN * 2) {
 		clq_log_err("openid %s: %s: the answer is too large", p->name,
 		    call.url);
 		rc = CLQ_UNAVAILABLE;
 	}
-	return rc;
+	*answer = call.body;
+	return rc == CLQ_INVALID ? CLQ_UNAVAILABLE : rc;
 }
 
 enum clq_status

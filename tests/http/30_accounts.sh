@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Users with a password: who may do what, and how passwords are verified.
+. "$(dirname "$0")/lib.sh"
+export CLIQUET=${CLIQUET:-$builddir/cliquet}
+python accounts

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to a Kinto that a test has started (harness.py), as a client of
+the HTTP API would make them."""
+import base64
+import contextlib
+import json
+
+import fcgi
+from harness import wait_for
+
+
+def basic(credentials):
+    if isinstance(credentials, str):
+        credentials = credentials.encode()
+    return 'Basic ' + base64.b64encode(credentials).decode()
+
+
+class Answer:
+    def __init__(self, response):
+        self.status, self.headers = response.status, response.headers
+        try:
+            self.body = json.loads(response.body)
+        except ValueError:
+            self.body = None
+
+    @property
+    def data(self):
+        return (self.body or {}).get('data')
+
+    @property
+    def user(self):
+        """Whom hello took us for, or None."""
+        return ((self.body or {}).get('user') or {}).get('id')
+
+    @property
+    def error(self):
+        """(status, errno, message) of an error."""
+        body = self.body or {}
+        return self.status, body.get('errno'), body.get('message')
+
+
+class Api:
+    def __init__(self, server):
+        self.server = server
+
+    def __call__(self, method, path, body=None, user=None, auth=None,
+                 headers=(), **more):
+        """user: "name:password" for Basic; auth: a whole Authorization."""
+        headers = list(headers)
+        if user is not None:
+            auth = basic(user)
+        if auth is not None:
+            headers.append(('Authorization', auth))
+        if body is not None:
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+            if not any(n.lower() == 'content-type' for n, _ in headers):
+                headers.append(('Content-Type', 'application/json'))
+        return Answer(fcgi.request(self.server.address, method, '/v1' + path,
+                                   headers, body or b'', **more))
+
+    def hello(self, **who):
+        return self('GET', '/', **who)
+
+    def up(self):
+        with contextlib.suppress(OSError, fcgi.Closed):
+            return self.hello(timeout=2).status == 200
+        return False
+
+
+def start_kinto(test, ready=True, popen={}, **settings):
+    """A Kinto on SQLite: (server, Api)."""
+    path = test.name('.sqlite')
+    values = dict(use='kinto', userid_hmac_secret='s3cret', workers=2,
+                  storage_backend='sqlite', storage_url=path,
+                  permission_backend='sqlite', permission_url=path,
+                  cache_backend='memory', project_version=None)
+    values.update(settings)
+    server = test.start(ready=False, popen=popen, **values)
+    api = Api(server)
+    if ready:
+        wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
+    return server, api
