@@ -10,6 +10,9 @@ Prints TAP; exits 1 if a case fails. README.md describes the case files.
                 `differs: NAME ...` are expected to fail and only listed
   -k TEXT       only cases whose file or title contains TEXT
   -v            show every request and answer
+  --record FILE write every answer to FILE, without what differs from run to
+                run (ids, times, order of keys): files of two servers are equal
+                if they answer alike, byte for byte
 """
 import base64
 import http.client
@@ -36,6 +39,39 @@ class Step:
         self.line, self.verb, self.path = line, verb, path
         self.headers, self.body = [], []
         self.status, self.expect_headers, self.expect_body = None, [], []
+
+
+def plain(text, host):
+    """An answer without what differs from run to run."""
+    text = text.replace(host, "HOST")
+    text = re.sub(r"\bt[0-9a-f]{12}\b", "BUCKET", text)
+    text = re.sub(r'"Content-Length": "\d+"', '"Content-Length": "N"', text)
+    text = re.sub(r"_token=[^&\"]+", "_token=TOKEN", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00)?", "DATE", text)
+    text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", "DATE", text)
+    text = re.sub(r'"config": \{[^}]*\}', '"config": {}', text)
+    return re.sub(r"\b1[78]\d{11}\b", "TIME", text)
+
+
+def canonical(data, generated):
+    """JSON with sorted keys, numbers as written, generated ids replaced."""
+    def number(text):
+        return "\x02" + text + "\x02"
+
+    def walk(v):
+        if isinstance(v, dict):
+            return {k: generated if k == "id" and isinstance(x, str) and
+                    re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_-]{7}", x)
+                    else walk(x) for k, x in v.items()}
+        return [walk(x) for x in v] if isinstance(v, list) else v
+
+    try:
+        tree = walk(json.loads(data, parse_int=number, parse_float=number))
+    except ValueError:
+        return data.decode(errors="replace")
+    return json.dumps(tree, sort_keys=True, ensure_ascii=False).replace(
+        '"\\u0002', "").replace('\\u0002"', "")
 
 
 class Case:
@@ -136,6 +172,7 @@ class Runner:
         url = urllib.parse.urlsplit(base)
         self.host, self.prefix = url.netloc, url.path.rstrip("/")
         self.verbose, self.conn = verbose, None
+        self.record = None
 
     def subst(self, text):
         return re.sub(r"\$(\w+)", lambda m: str(
@@ -285,6 +322,10 @@ class Runner:
         if self.verbose:
             print(f"# {step.verb} {self.subst(step.path)} => {status} "
                   f"{data[:400]!r}")
+        if self.record:
+            self.record.write(plain(
+                f"{step.verb} {self.subst(step.path)}\n  {status} "
+                f"{canonical(data, 'ID')}\n", self.host))
         try:
             if status != step.status:
                 raise Mismatch(f"status {status}, not {step.status}: "
@@ -341,7 +382,7 @@ class Runner:
 
 
 def main(argv):
-    peer, only, verbose, rest = None, "", False, []
+    peer, only, verbose, record, rest = None, "", False, None, []
     while argv:
         a = argv.pop(0)
         if a == "--peer":
@@ -350,6 +391,8 @@ def main(argv):
             only = argv.pop(0)
         elif a == "-v":
             verbose = True
+        elif a == "--record":
+            record = open(argv.pop(0), "w", encoding="utf-8")
         elif a in ("-h", "--help"):
             print(__doc__)
             return 0
@@ -363,6 +406,7 @@ def main(argv):
         os.path.join(HERE, f) for f in os.listdir(HERE) if f.endswith(".case"))
     runner.ids = {u: runner.user_id(u) for u in USERS}
     hello = json.loads(runner.send("GET", runner.prefix + "/", [], None)[2])
+    runner.record = record
     count = failed = 0
     for path in files:
         for case in parse(path):
@@ -377,6 +421,8 @@ def main(argv):
                 continue
             differs = [d for d in case.marks.get("differs", [])
                        if peer and d.split()[0] == peer]
+            if record:
+                record.write(f"### {case.file}: {case.title}\n")
             try:
                 runner.run(case)
                 if differs:
