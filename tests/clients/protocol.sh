@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The protocol cases (tests/protocol) against scripts/serve: as it comes from a
-# clone (nginx, cliquetd, Kinto on SQLite), and with Kinto's plugins. TAP.
+# clone (nginx, cliquetd, Kinto on SQLite), and with Kinto's plugins; those of
+# accounts alone, since they take another policy. TAP.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -36,4 +37,21 @@ serve plugins --port "$port" --data "$tmp/plugins" "$tmp/plugins.ini" || {
 	exit 1
 }
 python3 -B "$top/tests/protocol/run.py" "$(url_of plugins)"
+status=$((status || $?))
+
+sed -e 's/^includes = .*/includes = kinto.plugins.accounts kinto.plugins.flush/' \
+    -e '/^           kinto\.plugins/d' \
+    -e 's/^multiauth.policies = .*/multiauth.policies = account basicauth/' \
+    -e 's/plugins\.db/accounts.db/' "$tmp/plugins.ini" > "$tmp/accounts.ini"
+cat >> "$tmp/accounts.ini" << EOF
+multiauth.policy.account.use = kinto.plugins.accounts.AccountsPolicy
+account_create_principals = system.Everyone
+account_bcrypt_rounds = 4
+EOF
+port=$(free_port)
+serve accounts --port "$port" --data "$tmp/accounts" "$tmp/accounts.ini" || {
+	echo "Bail out! scripts/serve does not start with accounts"
+	exit 1
+}
+python3 -B "$top/tests/protocol/run.py" -k 06-7 "$(url_of accounts)"
 exit $((status || $?))

@@ -193,10 +193,14 @@ token_authenticate(struct clq_request *req, void *self,
     struct clq_str *userid)
 {
 	struct clq_str h = clq_request_header(req, "Authorization");
+	void *unused;
 
 	(void)self;
 	asked++;
 	if (clq_str_is(h, "Token broken"))
+		return CLQ_UNAVAILABLE;
+	if (clq_str_is(h, "Token stored") &&
+	    clq_storage(req, &unused) == NULL)
 		return CLQ_UNAVAILABLE;
 	if (!clq_str_starts(h, "Token "))
 		return CLQ_NOT_FOUND;
@@ -292,6 +296,91 @@ Test(auth, a_batch_asks_once_per_header)
 	cr_expect_eq(asked, 2);
 	cr_expect_not_null(strstr(loopback_body(req), "\"body\":\"tok:bob "));
 	cr_expect_not_null(strstr(loopback_body(req), "\"body\":\"tok:ann "));
+	loopback_free(&lb);
+}
+
+static enum clq_status
+write_something(struct clq_request *req, void *ctx)
+{
+	enum clq_status rc = clq_tx_write(req);
+
+	(void)ctx;
+	return rc != CLQ_OK ? rc : clq_reply(req, 200, CLQ_STR("{}"));
+}
+
+/* What a policy reads is over before others have to wait for the request. */
+Test(auth, policies_read_outside_of_the_transaction)
+{
+	struct loopback lb = token_server();
+	struct fake_backend fake = { .open = 0 };
+
+	loopback_fake(&lb, &fake);
+	loopback_service(&lb, "/write", (struct clq_verb){ CLQ_METHOD_POST,
+	    write_something, CLQ_TX_WRITE }, 0, NULL);
+	loopback_service(&lb, "/late", (struct clq_verb){ CLQ_METHOD_POST,
+	    write_something, CLQ_TX_READ }, 0, NULL);
+	(void)loopback_send(&lb, "POST", "/v1/write",
+	    "Authorization: Token stored", NULL);
+	cr_expect_str_eq(fake.log, "begin(read) abort begin(write) commit");
+	fake.log[0] = '\0';
+	(void)loopback_send(&lb, "POST", "/v1/write",
+	    "Authorization: Token ann", NULL);
+	cr_expect_str_eq(fake.log, "begin(write) commit", "it read nothing");
+	fake.log[0] = '\0';
+	(void)loopback_send(&lb, "POST", "/v1/batch",
+	    "Authorization: Token stored", "{\"requests\":["
+	    "{\"path\":\"/write\",\"method\":\"POST\"}]}");
+	cr_expect(clq_str_starts(clq_str_of(fake.log),
+	    "begin(read) abort begin(write)"), "%s", fake.log);
+	loopback_free(&lb);
+}
+
+static const char *
+challenge_of(void *self)
+{
+	(void)self;
+	return "Token realm=\"of options\"";
+}
+
+static const struct clq_auth_kind varied = {
+	.size = sizeof varied, .name = "varied",
+	.authenticate = token_authenticate, .challenge = "Token",
+	.challenge_of = challenge_of,
+};
+
+static enum clq_status
+varied_setup(struct clq_server *srv)
+{
+	return clq_add_auth_kind(srv, &varied);
+}
+
+static const struct clq_app_ops varied_app = { .size = sizeof varied_app,
+	.setup = varied_setup };
+static const struct clq_plugin varied_plugin = { CLQ_PLUGIN_HEAD,
+	.name = "varied", .app = &varied_app };
+
+Test(auth, a_challenge_may_depend_on_options)
+{
+	struct loopback lb;
+
+	offer(&varied_plugin);
+	lb = loopback_new("project_version = 1.0\nincludes = varied\n"
+	    "multiauth.policies = varied\n");
+	loopback_view(&lb, CLQ_METHOD_GET, "/no", refuse, NULL);
+	cr_expect_str_eq(loopback_header(loopback_send(&lb, "GET", "/v1/no",
+	    NULL, NULL), "WWW-Authenticate"), "Token realm=\"of options\"");
+	loopback_free(&lb);
+}
+
+/* "mat:secr3t" and what looks like it up to a NUL are two users. */
+Test(auth, a_nul_cuts_nothing_off)
+{
+	struct loopback lb = server(BASIC);
+	const char *id = ask(&lb, "Authorization: Basic "
+	    "bWF0OnNlY3IzdAB4");	/* mat:secr3t NUL x */
+
+	cr_expect(clq_str_starts(clq_str_of(id), "basicauth:"));
+	cr_expect(!clq_str_starts(clq_str_of(id), "basicauth:" MAT_ID));
 	loopback_free(&lb);
 }
 

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/dispatch.h"
 #include "core/tx.h"
 #include "tests/support/offer.h"
 #include "tests/support/stored.h"
@@ -281,4 +282,71 @@ Test(authz, groups_count)
 	cr_expect_str_eq(loopback_header(ask(BOB, 200, "HEAD", "/v1/shelves",
 	    NULL), "Total-Objects"), "1");
 	ask(BOB, 200, "PATCH", SHELF, "{\"data\":{}}");
+}
+
+/* ---- a resource that says where its list is ----------------------------- */
+
+static enum clq_status
+scope_by_header(struct clq_request *req, struct clq_scope *scope)
+{
+	struct clq_str list = clq_request_header(req, "X-List");
+
+	cr_expect_eq(req->tx->open, false, "before the transaction");
+	if (clq_str_is(list, "closed"))
+		return clq_fail(req, 121, "Not today");
+	if (clq_str_is(list, "all"))
+		scope->parent = CLQ_STR(CLQ_ANY_PARENT);
+	else if (list.p != NULL)
+		scope->parent = list;
+	if (scope->id.p != NULL)
+		scope->owner = CLQ_STR("team:x");
+	return CLQ_OK;
+}
+
+#define THING	"/v1/things/5f1b0b7c-6f3d-4c55-9d0e-0c8c9d5a7a0"
+#define NAMED	"{\"data\":{\"name\":\"n\"}}"
+#define IN(list) ALICE "X-List: " list "\n"
+
+Test(authz, scope_places_lists_and_names_owners)
+{
+	struct clq_request *req;
+
+	stored_thing.scope = scope_by_header;
+	stored_body(&lb, ask(IN("one"), 201, "PUT", THING "1", NAMED),
+	    "{\"permissions\":{\"write\":[\"team:x\"]},\"data\":\"*\"}");
+	ask(IN("two"), 201, "PUT", THING "2", NAMED);
+	ask(IN("one"), 200, "GET", THING "1", NULL);
+	ask(IN("two"), 404, "GET", THING "1", NULL);
+	ask(ALICE, 404, "GET", THING "1", NULL);
+	ask(IN("closed"), 403, "GET", THING "1", NULL);
+	ask(IN("closed"), 403, "PUT", THING "3", NAMED);
+	ask(IN("closed"), 403, "GET", "/v1/things", NULL);
+	cr_expect_str_eq(loopback_header(ask(IN("one"), 200, "HEAD",
+	    "/v1/things", NULL), "Total-Objects"), "1");
+	req = ask(IN("all"), 200, "HEAD", "/v1/things", NULL);
+	cr_expect_str_eq(loopback_header(req, "Total-Objects"), "2");
+	cr_expect_eq(stored_etag(req), stored_etag(ask(IN("two"), 200, "HEAD",
+	    "/v1/things", NULL)), "the latest of all");
+	stored_thing.scope = NULL;
+}
+
+/* The operator needs no permission; nobody can claim to be him. */
+Test(authz, trusted_requests_may_everything)
+{
+	struct clq_request *req = clq_request_new(lb.srv, lb.arena);
+
+	req->method = CLQ_METHOD_PUT;
+	req->method_name = CLQ_STR("PUT");
+	req->raw_path = CLQ_STR("/v1/shelves/t");
+	req->raw_query = CLQ_STR("");
+	req->scheme = CLQ_STR("http");
+	req->host = CLQ_STR("localhost");
+	req->body = CLQ_STR("{}");
+	clq_pairs_add(lb.arena, &req->headers, CLQ_STR("Content-Type"),
+	    CLQ_STR("application/json"));
+	req->trusted = true;
+	clq_dispatch(req);
+	cr_expect_eq(req->response.status, 201);
+	ask(NOBODY "Trusted: true\nX-Trusted: 1\n", 401, "PUT",
+	    "/v1/shelves/u", NULL);
 }

@@ -224,3 +224,37 @@ Test(request, settings_override_scheme_and_host)
 	    "Host: a.org", NULL)), "https://kinto.example.com/v1/x");
 	loopback_free(&other);
 }
+
+/* ---- what plugins keep --------------------------------------------------- */
+
+static const char one_key, other_key;
+
+static enum clq_status
+keep(struct clq_request *req, void *ctx)
+{
+	static char first[] = "1", second[] = "2";
+
+	(void)ctx;
+	cr_expect_null(clq_request_kept(req, &other_key));
+	if (clq_request_kept(req, &one_key) != NULL)
+		return clq_reply(req, 200, CLQ_STR("true"));
+	clq_request_keep(req, &one_key, first);
+	clq_request_keep(req, &one_key, second);
+	cr_expect_eq(clq_request_kept(req, &one_key), second);
+	return clq_reply(req, 200, CLQ_STR("false"));
+}
+
+Test(request, keeps_things_for_a_batch_and_no_longer)
+{
+	struct clq_request *req;
+	const char *body;
+
+	loopback_view(&lb, CLQ_METHOD_GET, "/keep", keep, NULL);
+	req = loopback_send(&lb, "POST", "/v1/batch", NULL, "{\"requests\":["
+	    "{\"path\":\"/keep\"},{\"path\":\"/keep\"}]}");
+	body = loopback_body(req);
+	cr_expect_not_null(strstr(body, "\"body\":false"), "%s", body);
+	cr_expect_not_null(strstr(body, "\"body\":true"), "%s", body);
+	req = loopback_send(&lb, "GET", "/v1/keep", NULL, NULL);
+	cr_expect_str_eq(loopback_body(req), "false");
+}
