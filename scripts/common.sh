@@ -106,6 +106,11 @@ configure() {
 	local dir=$1 key
 	shift
 	bootstrap || return 1
+	if [ -e "$top/config.status" ]; then
+		say "$top itself was configured, which rules out other" \
+		    "build folders: run 'make distclean' there"
+		return 1
+	fi
 	mkdir -p "$dir"
 	key="$top $*"
 	if [ ! -e "$dir/Makefile" ] ||
