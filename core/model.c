@@ -11,6 +11,7 @@
 #include "resource_impl.h"
 
 #include <cliquet/log.h>
+#include <cliquet/settings.h>
 #include <cliquet/str.h>
 
 #include "error.h"
@@ -213,6 +214,23 @@ store_permissions(struct clq_target *t, struct clq_edit *edit)
 
 /* ---- the object -------------------------------------------------------- */
 
+/*
+ * What is larger than any body could not be put back, and must not come
+ * together by PATCH either: JSON-patch copies a lot with few bytes, and every
+ * further change would be paid by all who write to the list.
+ */
+static enum clq_status
+check_size(struct clq_request *req, struct clq_str document)
+{
+	int64_t max = clq_settings_int(req->server->settings,
+	    "max_body_bytes", 16 << 20);
+
+	if (document.len <= (size_t)max)
+		return CLQ_OK;
+	return clq_fail(req, CLQ_ERRNO_REQUEST_TOO_LARGE,
+	    "The object is too large.");
+}
+
 static enum clq_status
 store_document(struct clq_target *t, struct clq_edit *edit)
 {
@@ -227,6 +245,8 @@ store_document(struct clq_target *t, struct clq_edit *edit)
 	edit->write.id = t->at.id;
 	edit->write.data = edit->data != NULL ? clq_json_stored(t->req->arena,
 	    edit->data) : CLQ_STR("{}");
+	if ((rc = check_size(t->req, edit->write.data)) != CLQ_OK)
+		return rc;			/* 413 */
 	edit->write.has_timestamp = edit->has_timestamp;
 	edit->write.timestamp = edit->timestamp;
 	edit->write.status = CLQ_OK;

@@ -175,6 +175,30 @@ Test(model_settings, without_explicit_permissions)
 	expect_permissions(SHELF, "{}");
 }
 
+/* ---- size ---------------------------------------------------------- */
+
+/* A few bytes of JSON-patch copy many. */
+Test(model_settings, a_patch_makes_nothing_larger_than_a_body)
+{
+	static const char twice[] = "[{\"op\":\"copy\",\"from\":\"/data/x\","
+	    "\"path\":\"/data/y\"}]";
+	char body[700];
+
+	start("max_body_bytes = 1024\n");
+	snprintf(body, sizeof body, "{\"data\":{\"x\":\"%0600d\"}}", 0);
+	ask(201, "PUT", SHELF, body);
+	cr_expect_eq(stored_ask(&lb, 413, "PATCH", SHELF, JSON,
+	    twice)->error.errno_, 113);
+	snprintf(body, sizeof body, "{\"data\":{\"y\":\"%0600d\"}}", 0);
+	ask(413, "PATCH", SHELF, body);
+	stored_ask(&lb, 413, "PATCH", SHELF, MERGE, body);
+	stored_body(&lb, ask(200, "GET", SHELF, NULL), "{\"permissions\":"
+	    "\"*\",\"data\":{\"x\":\"*\",\"id\":\"s\","
+	    "\"last_modified\":\"*\"}}");
+	ask(200, "PUT", SHELF, "{\"data\":{\"x\":1}}");
+	stored_ask(&lb, 200, "PATCH", SHELF, JSON, twice);
+}
+
 /* ---- hooks and events ---------------------------------------------- */
 
 static enum clq_status
