@@ -4,9 +4,8 @@
  * account was given.
  *
  * To verify a password costs a third of a second of processor, so a good one
- * is remembered in the cache for a while, as hashes keyed by the server's
- * secret: with the keys and values of the Python server, for both may run on
- * one cache. Without a cache everything works, slowly.
+ * is remembered in the cache for a while, under keys and as hashes that only
+ * this server's secret can make. Without a cache everything works, slowly.
  *
  * A password that is changed must not live on in the cache, whoever is just
  * being verified with it. Hence the mark: it is set before the remembered

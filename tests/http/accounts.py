@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accounts plugin (section 06-7) on a running server."""
+"""The accounts plugin (section 06-7) on a running server: on PostgreSQL if
+CLQ_PG_URL is set, else on SQLite."""
 import json
 import os
 import pty
@@ -8,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from api import basic, start_kinto
+from api import basic, database, start_kinto
 from harness import Test, free_port
 
 CLIQUET = os.environ['CLIQUET']
@@ -511,13 +512,9 @@ def command(t):
                       (dict(storage_backend='memory', storage_url=None,
                             permission_backend='memory',
                             permission_url=None), 'memory')):
-        ini = t.ini(use='kinto', userid_hmac_secret='x',
-                    **dict(dict(storage_backend='sqlite',
-                                storage_url=t.name('.sqlite'),
-                                permission_backend='sqlite',
-                                permission_url=t.name('.sqlite'),
-                                cache_backend='memory',
-                                project_version=None), **settings(**more)))
+        ini = t.ini(**dict(dict(use='kinto', userid_hmac_secret='x',
+                                cache_backend='memory', project_version=None,
+                                **database(t)), **settings(**more)))
         status, out = t.run([CLIQUET, '--ini', ini, 'create-user', '-u', 'a',
                              '-p', 'b'])
         t.equal((status, why in out), (1, True), 'refused: %s' % why)
@@ -562,9 +559,11 @@ def start_up(t):
 
 
 def main():
+    stored = (resource, race, others_write, closed)
+    parts = stored if 'CLQ_PG_URL' in os.environ else stored + (
+        remembered, without_cache, beside_basicauth, command, start_up)
     with Test() as t:
-        for part in (resource, remembered, race, without_cache, others_write,
-                     beside_basicauth, closed, command, start_up):
+        for part in parts:
             part(t)
 
 

@@ -4,6 +4,8 @@ the HTTP API would make them."""
 import base64
 import contextlib
 import json
+import os
+import subprocess
 
 import fcgi
 from harness import wait_for
@@ -68,13 +70,29 @@ class Api:
         return False
 
 
+def database(test):
+    """Settings of a new database: on PostgreSQL below with-postgres."""
+    server, path = os.environ.get('CLQ_PG_URL'), test.name('.sqlite')
+    if not server:
+        return dict(storage_backend='sqlite', storage_url=path,
+                    permission_backend='sqlite', permission_url=path)
+    name = 'kinto%d' % test.serial
+    subprocess.run(os.environ['PSQL'].split() + [
+        '-q', '-c', 'CREATE DATABASE ' + name, 'clq'], check=True)
+    url = server.replace('/clq?', '/%s?' % name)
+    values = dict(storage_backend='postgresql', storage_url=url,
+                  permission_backend='postgresql', permission_url=url)
+    ini = test.ini(use='kinto', userid_hmac_secret='x', **values)
+    subprocess.run([os.environ['CLIQUET'], '-q', '--ini', ini, 'migrate'],
+                   check=True)
+    return values
+
+
 def start_kinto(test, ready=True, popen={}, **settings):
-    """A Kinto on SQLite: (server, Api)."""
-    path = test.name('.sqlite')
+    """A Kinto on a database of its own: (server, Api)."""
     values = dict(use='kinto', userid_hmac_secret='s3cret', workers=2,
-                  storage_backend='sqlite', storage_url=path,
-                  permission_backend='sqlite', permission_url=path,
-                  cache_backend='memory', project_version=None)
+                  cache_backend='memory', project_version=None,
+                  **database(test))
     values.update(settings)
     server = test.start(ready=False, popen=popen, **values)
     api = Api(server)
