@@ -47,8 +47,9 @@ one_of(const char *option, const char *value, const char *const *names,
 	for (i = 0; i < n; i++)
 		if (strcmp(value, names[i]) == 0)
 			return true;
-	clq_log_err("%s: '%s' is not available; choose %s or %s", option,
-	    value, names[0], names[1]);
+	clq_log_err("%s: '%s' is not available; choose %s%s%s or %s", option,
+	    value, names[0], n > 2 ? ", " : "", n > 2 ? names[1] : "",
+	    names[n - 1]);
 	return false;
 }
 
@@ -139,6 +140,13 @@ choose_data(const struct cli *cli, struct clq_arena *arena, struct choice *c)
 		clq_log_err("--data: memory keeps nothing; leave it out");
 		return false;
 	}
+	if (strcmp(c->storage, "postgresql") == 0) {
+		c->url = "postgresql:///cliquet";
+		if (cli->data == NULL)
+			return true;
+		clq_log_err("--data: PostgreSQL has its own; leave it out");
+		return false;
+	}
 	c->url = "sqlite://%(here)s/kinto.db";
 	if (cli->data == NULL)
 		return true;
@@ -212,7 +220,8 @@ choose_socket(const struct cli *cli, struct clq_arena *arena,
 static bool
 choose(const struct cli *cli, struct clq_arena *arena, struct choice *c)
 {
-	static const char *const storages[] = { "sqlite", "memory" };
+	static const char *const storages[] = { "sqlite", "postgresql",
+	    "memory" };
 	static const char *const caches[] = { "memory", "memcached" };
 
 	c->storage = cli->backend != NULL ? cli->backend : "sqlite";
@@ -275,6 +284,12 @@ add_backends(struct clq_buf *b, const struct choice *c)
 	if (c->url == NULL)
 		clq_buf_adds(b, "# memory: everything is lost when the server "
 		    "stops.\n");
+	else if (strcmp(c->storage, "postgresql") == 0)
+		clq_buf_adds(b, "# The database cliquet on this machine, as "
+		    "the user of the same name as the\n"
+		    "# process; elsewhere: postgresql://user:password@host/"
+		    "database. `cliquet migrate`\n"
+		    "# makes the tables.\n");
 	clq_buf_printf(b, "storage_backend = %s\n", c->storage);
 	if (c->url != NULL)
 		clq_buf_printf(b, "storage_url = %s\n", c->url);

@@ -302,9 +302,15 @@ clq_listeners_update(struct clq_listeners *l, const struct clq_conf *conf)
 	bool fresh[CLQ_MAX_LISTENERS] = { false };
 	size_t i;
 
-	if (conf->sockets.n == 0 || conf->sockets.n > CLQ_MAX_LISTENERS) {
-		clq_log_err("socket: give 1 to %d addresses to listen on",
-		    CLQ_MAX_LISTENERS);
+	if (conf->sockets.n == 0) {
+		clq_log_err("socket: is not set, and no socket was handed "
+		    "over: write one into the ini (cliquetd FILE), as in "
+		    "socket = /run/cliquet/cliquet.sock");
+		return CLQ_FAILED;
+	}
+	if (conf->sockets.n > CLQ_MAX_LISTENERS) {
+		clq_log_err("socket: %zu addresses; give at most %d",
+		    conf->sockets.n, CLQ_MAX_LISTENERS);
 		return CLQ_FAILED;
 	}
 	for (i = 0; i < conf->sockets.n; i++) {

@@ -37,7 +37,7 @@ static const char usage[] =
     "Serve the Cliquet application that the ini FILE describes, by FastCGI.\n"
     "\n"
     "  -c, --config FILE  settings; else $CLIQUET_INI, $KINTO_INI or\n"
-    "                     /etc/cliquet/cliquet.ini\n"
+    "                     " CLQ_SYSCONFDIR "/cliquet/cliquet.ini\n"
     "  -w, --workers N    worker processes, instead of the setting `workers`\n"
     "  -f, --foreground   stay in the foreground (the default)\n"
     "  -d, --daemonize    go to the background when ready\n"

@@ -157,7 +157,8 @@ reload(struct master *m)
 	atomic_store(&board->generation, generations->number);
 	m->children.fails = 0;
 	m->children.not_before = 0;
-	clq_log_info("reload: configuration %u", generations->number);
+	clq_log_info("reload: configuration %u is in force",
+	    generations->number);
 }
 
 /* ---- what is, what should be --------------------------------------------- */

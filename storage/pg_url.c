@@ -61,18 +61,19 @@ without_driver(struct clq_arena *arena, struct clq_str url)
 static const char *
 without_quoted(struct clq_arena *arena, const char *message)
 {
-	char *out = clq_arena_cstr(arena, clq_str_trim(clq_str_of(message)));
-	char *o = out, *p;
+	const char *out, *p;
+	struct clq_buf b;
 	bool inside = false;
 
+	out = clq_arena_cstr(arena, clq_str_trim(clq_str_of(message)));
+	clq_buf_init(&b, arena, 0);
 	for (p = out; *p != '\0'; p++) {
-		if (*p == '"')
-			inside = !inside;
-		if (!inside || *p == '"')
-			*o++ = *p;
+		if (*p == '"' && (inside = !inside))
+			clq_buf_adds(&b, "\"...");
+		if (!inside)
+			clq_buf_addc(&b, *p);
 	}
-	*o = '\0';
-	return out;
+	return clq_arena_cstr(arena, clq_buf_str(&b));
 }
 
 static const char *
@@ -129,7 +130,8 @@ read_url(struct pg_db *db, struct clq_settings *settings, const char *key)
 	options = PQconninfoParse(db->conninfo, &message);
 	if (options == NULL) {
 		status = clq_settings_error(settings, key, "is no URL of "
-		    "PostgreSQL: %s", without_quoted(db->arena,
+		    "PostgreSQL (postgresql://user:password@host/database): "
+		    "%s", without_quoted(db->arena,
 		    message != NULL ? message : "out of memory"));
 		PQfreemem(message);
 		return status;

@@ -62,6 +62,8 @@ check 0 'a.ini: written' init --ini a.ini --data 'da%ta' --socket s.sock \
 is 'the folder of the data is made' test -d 'da%ta'
 check 0 'b.ini: written' --ini b.ini init --backend memory --host 127.0.0.1
 is 'the host got a port' grep -q '^socket = 127.0.0.1:9000$' b.ini
+check 0 'p.ini: written' --ini p.ini init --backend postgresql
+check 0 'p.ini: good' check-config --ini p.ini
 check 1 "'mysql' is not available" init --ini c.ini --backend mysql
 check 1 'exclude each other' init --ini c.ini --host h --socket s
 check 1 'with a blank' init --ini c.ini --socket 'a b'
