@@ -48,7 +48,7 @@ static const struct command {
 	const char	*help;
 } commands[] = {
 	{ "init", cli_init, INIT_OPTIONS, 0, 0,
-	  "[--backend sqlite|memory]\n"
+	  "[--backend sqlite|postgresql|memory]\n"
 	  "       [--cache-backend memory|memcached] [--data DIR]\n"
 	  "       [--socket PATH | --host HOST[:PORT]]",
 	  "write a configuration with fresh secrets; never overwrites" },
