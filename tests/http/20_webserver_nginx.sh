@@ -10,6 +10,11 @@ start_cliquetd
 start_nginx
 await "$port" "$server"
 suite
+ask /v1/buckets%00
+is "a path nginx cannot read: 400" "$code $(json 'j["errno"]')" "400 107"
+is "which may be read by scripts" "$(header access-control-allow-origin)" "*"
+ask /v1/ -H 'Transfer-Encoding: nonsense'
+is "nor this" "$code $(json 'j["errno"]')" "400 107"
 suite_down
 is "503 says when to come back" "$(header retry-after)" 3
 is "503 may be read by scripts" "$(header access-control-allow-origin)" "*"
