@@ -227,7 +227,7 @@ def command_line(t):
         got, out = t.run([CLIQUETD, '--check'], env=env)
         t.equal((got, 'workers' in out), (1, True), '$' + name)
     s = t.spawn([CLIQUETD, t.ini()])
-    t.equal((s.wait(), s.logged('socket: give')), (1, True),
+    t.equal((s.wait(), s.logged('socket: is not set')), (1, True),
             'nowhere to listen')
 
 
