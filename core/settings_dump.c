@@ -114,19 +114,28 @@ needs_json(struct clq_str v, bool list)
 	return false;
 }
 
+/* True if the value is a secret that somebody chose. */
+static bool
+masked(const struct clq_entry *e)
+{
+	bool secret = (e->row != NULL && e->row->type == CLQ_SET_SECRET) ||
+	    sounds_secret(e->key);
+
+	return secret && e->value.len != 0 &&
+	    e->origin != CLQ_ORIGIN_DEFAULT;
+}
+
 static void
 print_value(FILE *to, struct clq_arena *arena, const struct clq_entry *e)
 {
 	bool list = e->row != NULL && e->row->type == CLQ_SET_LIST;
-	bool secret = e->row != NULL ? e->row->type == CLQ_SET_SECRET ||
-	    sounds_secret(e->key) : sounds_secret(e->key);
 	struct clq_str v = e->value;
 	struct clq_buf b;
 	size_t i;
 
 	if (v.p == NULL)
 		v = CLQ_STR("null");
-	else if (secret && v.len != 0 && strcmp(e->where, "default") != 0)
+	else if (masked(e))
 		v = CLQ_STR("***");
 	else {
 		v = without_passwords(arena, v);
@@ -237,7 +246,10 @@ print_entry(FILE *to, struct clq_arena *arena, const struct clq_entry *e,
 		if (e->value.p != NULL)
 			print_value(to, arena, e);
 	} else {
-		fprintf(to, "# Set by %s.\n%s%s = ", e->where, prefix, key);
+		/* a mask is no value: whoever uses the dump as an ini must not
+		 * get it as his secret */
+		fprintf(to, "# Set by %s.\n%s%s%s = ", e->where,
+		    masked(e) ? "#" : "", prefix, key);
 		print_value(to, arena, e);
 	}
 	fputs("\n\n", to);

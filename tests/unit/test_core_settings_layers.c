@@ -192,7 +192,7 @@ Test(layers, dump_hides_secrets)
 	cr_expect_not_null(strstr(text, "postgres://me:***@host/db?password="
 	    "***"));
 	cr_expect_not_null(strstr(text, "a:1 redis://:***@h/ b:2"));
-	cr_expect_not_null(strstr(text, "userid_hmac_secret = ***"));
+	cr_expect_not_null(strstr(text, "\n#userid_hmac_secret = ***"));
 }
 
 Test(layers, dump_says_where_values_come_from)
