@@ -13,6 +13,7 @@
 
 #include <cliquet/str.h>
 
+#include "auth.h"
 #include "dispatch.h"
 #include "error.h"
 #include "negotiation.h"
@@ -170,6 +171,26 @@ build_all(struct clq_request *req, const struct clq_batch *batch,
 	return CLQ_OK;
 }
 
+/*
+ * Find out who all of them are, before the first one begins to write: checking
+ * passwords takes long, and other writers would wait. What cannot be found out
+ * now is asked again, and reported, by the sub-request that needs it.
+ */
+static void
+identify_all(struct clq_request *req, const struct run *run)
+{
+	for (size_t i = 0; req->tx->always_write && i < run->n; i++) {
+		struct clq_request *sub = run->subs[i];
+
+		sub->tx = req->tx;
+		if (clq_auth_resolve(sub) == CLQ_OK)
+			continue;
+		memset(&sub->identity, 0, sizeof sub->identity);
+		memset(&sub->error, 0, sizeof sub->error);
+		return;
+	}
+}
+
 /* ---- the answer (section 05-3) ----------------------------------------- */
 
 /* A JSON object has a name once: values of repeated headers are joined. */
@@ -261,6 +282,7 @@ clq_batch_view(struct clq_request *req, void *ctx)
 	    (rc = clq_batch_parse(req, &batch)) != CLQ_OK ||
 	    (rc = build_all(req, &batch, run)) != CLQ_OK)
 		return rc;
+	identify_all(req, run);
 	req->summary.batch_size = (int64_t)run->n;
 	for (size_t i = 0; i < run->n; i++)
 		if ((rc = clq_subrequest_run(run->subs[i])) != CLQ_OK)

@@ -332,6 +332,31 @@ Test(auth, policies_read_outside_of_the_transaction)
 	    "{\"path\":\"/write\",\"method\":\"POST\"}]}");
 	cr_expect(clq_str_starts(clq_str_of(fake.log),
 	    "begin(read) abort begin(write)"), "%s", fake.log);
+	fake.log[0] = '\0';
+	(void)loopback_send(&lb, "POST", "/v1/batch", NULL, "{\"requests\":["
+	    "{\"path\":\"/write\",\"method\":\"POST\"},"
+	    "{\"path\":\"/write\",\"method\":\"POST\",\"headers\":"
+	    "{\"Authorization\":\"Token stored\"}}]}");
+	cr_expect(clq_str_starts(clq_str_of(fake.log), "begin(read) abort "
+	    "begin(write) mark release mark"), "all at first: %s", fake.log);
+	loopback_free(&lb);
+}
+
+/* Who needs nobody is not troubled by a policy that cannot tell. */
+Test(auth, a_batch_fails_only_if_an_unknown_caller_matters)
+{
+	struct loopback lb = token_server();
+
+	loopback_service(&lb, "/write", (struct clq_verb){ CLQ_METHOD_POST,
+	    write_something, CLQ_TX_WRITE }, 0, NULL);
+	cr_expect_eq(loopback_send(&lb, "POST", "/v1/batch",
+	    "Authorization: Token broken", "{\"requests\":["
+	    "{\"path\":\"/nothing\",\"method\":\"POST\"}]}")->response.status,
+	    200);
+	cr_expect_eq(loopback_send(&lb, "POST", "/v1/batch",
+	    "Authorization: Token broken", "{\"requests\":["
+	    "{\"path\":\"/write\",\"method\":\"POST\"}]}")->response.status,
+	    503);
 	loopback_free(&lb);
 }
 
