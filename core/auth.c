@@ -256,6 +256,18 @@ clq_auth_resolve(struct clq_request *req)
 	return CLQ_UNAVAILABLE;
 }
 
+void
+clq_auth_again(struct clq_request *req)
+{
+	struct clq_str header = clq_request_header(req, "Authorization");
+
+	if (!req->identity.resolved || req->identity.user.p != NULL ||
+	    header.p == NULL)
+		return;
+	memset(&req->identity, 0, sizeof req->identity);
+	memset(&memo_entry(req, header)->identity, 0, sizeof req->identity);
+}
+
 struct clq_str
 clq_request_user(struct clq_request *req)
 {

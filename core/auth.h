@@ -24,6 +24,12 @@ enum clq_status clq_auth_configure(struct clq_server *srv) CLQ_MUST_CHECK;
  */
 enum clq_status clq_auth_resolve(struct clq_request *req) CLQ_MUST_CHECK;
 
+/*
+ * Forget that the credentials of a sub-request are nobody's: what the batch has
+ * written since may have made them somebody's. Nothing happens to others.
+ */
+void clq_auth_again(struct clq_request *req);
+
 /* Add one WWW-Authenticate per policy to the response. */
 void clq_auth_challenge(struct clq_request *req);
 

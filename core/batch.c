@@ -284,9 +284,12 @@ clq_batch_view(struct clq_request *req, void *ctx)
 		return rc;
 	identify_all(req, run);
 	req->summary.batch_size = (int64_t)run->n;
-	for (size_t i = 0; i < run->n; i++)
+	for (size_t i = 0; i < run->n; i++) {
+		if (req->tx->wrote)	/* accounts, perhaps */
+			clq_auth_again(run->subs[i]);
 		if ((rc = clq_subrequest_run(run->subs[i])) != CLQ_OK)
 			return rc;
+	}
 	req->render = batch_render;
 	req->render_ctx = run;
 	return CLQ_OK;

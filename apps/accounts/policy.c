@@ -75,8 +75,9 @@ static struct clq_str
 proof_of(struct clq_arena *arena, const struct keys *keys,
     struct clq_str password)
 {
-	return clq_arena_printf(arena, "\"%.*s\"", CLQ_FMT(clq_hmac_hex(arena,
-	    keys->verified, password)));
+	struct clq_str hash = clq_hmac_hex(arena, keys->verified, password);
+
+	return clq_arena_printf(arena, "\"%.*s\"", CLQ_FMT(hash));
 }
 
 /* The mark, or the absent slice; so if the cache is down. */
@@ -124,8 +125,8 @@ accounts_changed(struct clq_request *req, const struct clq_event *event,
     void *ctx)
 {
 	struct clq_arena *arena = clq_request_arena(req);
+	struct clq_str unused, mark = clq_random_hex(arena, 8);
 	enum clq_status rc = CLQ_OK;
-	struct clq_str unused;
 	bool lost = false;
 
 	(void)ctx;
@@ -133,7 +134,7 @@ accounts_changed(struct clq_request *req, const struct clq_event *event,
 		struct keys keys = keys_of(req, event->changes[i].new_->id);
 
 		rc = clq_cache_set(req, keys.mark, clq_arena_printf(arena,
-		    "\"%.*s\"", CLQ_FMT(clq_random_hex(arena, 8))), MARK_TTL);
+		    "\"%.*s\"", CLQ_FMT(mark)), MARK_TTL);
 		if (rc == CLQ_OK)
 			rc = clq_cache_take(req, keys.verified, &unused);
 		lost = lost || (rc != CLQ_OK && rc != CLQ_NOT_FOUND);
@@ -158,6 +159,43 @@ nobody(struct clq_request *req, const struct policy *p,
 		accounts_pretend(clq_request_arena(req), password,
 		    accounts_cost(req));
 	return CLQ_NOT_FOUND;
+}
+
+/* Credentials that this request, or a part of its batch, has tried in vain. A
+ * batch asks again after it has written, with other writers waiting: what was
+ * wrong against the same hash is not computed twice. */
+struct refused {
+	struct clq_str	 user;
+	struct clq_str	 password;
+	struct clq_str	 hash;		/* absent: no such account */
+	struct refused	*next;
+};
+static const char refused_key;
+
+static bool
+was_refused(struct clq_request *req, struct clq_str user,
+    struct clq_str password, struct clq_str hash)
+{
+	const struct refused *r = clq_request_kept(req, &refused_key);
+
+	for (; r != NULL; r = r->next)
+		if (clq_str_eq(r->user, user) &&
+		    clq_str_eq(r->password, password) &&
+		    (r->hash.p == NULL) == (hash.p == NULL) &&
+		    clq_str_eq(r->hash, hash))
+			return true;
+	return false;
+}
+
+static void
+note_refused(struct clq_request *req, struct clq_str user,
+    struct clq_str password, struct clq_str hash)
+{
+	struct refused *r = clq_arena_alloc(clq_request_arena(req), sizeof *r);
+
+	*r = (struct refused){ user, password, hash,
+	    clq_request_kept(req, &refused_key) };
+	clq_request_keep(req, &refused_key, r);
 }
 
 /* The hash of the account's password; absent if there is none. */
@@ -208,10 +246,13 @@ authenticate(struct clq_request *req, void *self, struct clq_str *userid)
 	mark = mark_of(req, &keys);
 	if ((rc = find_hash(req, user, &hash)) != CLQ_OK)
 		return rc;
-	if (hash.p == NULL)
-		return nobody(req, p, password);
-	if (!accounts_verify(arena, password, hash))
+	if (was_refused(req, user, password, hash))
 		return CLQ_NOT_FOUND;
+	if (hash.p == NULL || !accounts_verify(arena, password, hash)) {
+		note_refused(req, user, password, hash);
+		return hash.p == NULL ? nobody(req, p, password) :
+		    CLQ_NOT_FOUND;
+	}
 	remember(req, &keys, proof, p->ttl, mark);
 	return CLQ_OK;
 }

@@ -187,6 +187,7 @@ Test(auth, bad_configurations_do_not_start)
 /* ---- a policy of one's own ------------------------------------------------ */
 
 static int asked;
+static bool signed_up;
 
 static enum clq_status
 token_authenticate(struct clq_request *req, void *self,
@@ -202,7 +203,8 @@ token_authenticate(struct clq_request *req, void *self,
 	if (clq_str_is(h, "Token stored") &&
 	    clq_storage(req, &unused) == NULL)
 		return CLQ_UNAVAILABLE;
-	if (!clq_str_starts(h, "Token "))
+	if (!clq_str_starts(h, "Token ") ||
+	    (clq_str_is(h, "Token new") && !signed_up))
 		return CLQ_NOT_FOUND;
 	*userid = clq_str_sub(h, 6, h.len);
 	return CLQ_OK;
@@ -339,6 +341,33 @@ Test(auth, policies_read_outside_of_the_transaction)
 	    "{\"Authorization\":\"Token stored\"}}]}");
 	cr_expect(clq_str_starts(clq_str_of(fake.log), "begin(read) abort "
 	    "begin(write) mark release mark"), "all at first: %s", fake.log);
+	loopback_free(&lb);
+}
+
+static enum clq_status
+sign_up(struct clq_request *req, void *ctx)
+{
+	enum clq_status rc = clq_tx_write(req);
+
+	(void)ctx;
+	signed_up = true;
+	req->tx->wrote = true;
+	return rc != CLQ_OK ? rc : clq_reply(req, 201, CLQ_STR("{}"));
+}
+
+Test(auth, credentials_made_in_a_batch_are_good_in_it)
+{
+	struct loopback lb = token_server();
+	struct clq_request *req;
+
+	signed_up = false;
+	loopback_service(&lb, "/sign_up", (struct clq_verb){ CLQ_METHOD_POST,
+	    sign_up, CLQ_TX_WRITE }, 0, NULL);
+	req = loopback_send(&lb, "POST", "/v1/batch", NULL, "{\"requests\":["
+	    "{\"path\":\"/sign_up\",\"method\":\"POST\"},"
+	    "{\"path\":\"/whoami\",\"headers\":"
+	    "{\"Authorization\":\"Token new\"}}]}");
+	cr_expect_not_null(strstr(loopback_body(req), "\"body\":\"tok:new "));
 	loopback_free(&lb);
 }
 
