@@ -127,6 +127,7 @@ new_request(struct clq_server *srv, struct clq_str user,
 {
 	struct clq_arena *arena = srv->arena;
 	struct clq_request *req = clq_request_new(srv, arena);
+	struct clq_str name = clq_url_encode(arena, user, "", false);
 	struct clq_buf body;
 
 	clq_buf_init(&body, arena, 0);
@@ -136,8 +137,7 @@ new_request(struct clq_server *srv, struct clq_str user,
 	req->method = CLQ_METHOD_PUT;
 	req->method_name = CLQ_STR("PUT");
 	req->raw_path = clq_arena_printf(arena, "%.*s/accounts/%.*s",
-	    CLQ_FMT(srv->prefix), CLQ_FMT(clq_url_encode(arena, user, "",
-	    false)));
+	    CLQ_FMT(srv->prefix), CLQ_FMT(name));
 	req->raw_query = CLQ_STR("");
 	req->scheme = CLQ_STR("http");
 	req->host = CLQ_STR("localhost");

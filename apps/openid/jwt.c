@@ -6,6 +6,9 @@
  * for signing: a token cannot choose "none", nor make a public key a shared
  * secret. The provider's keys are kept for some minutes; a key that is not
  * among them makes us ask again, but not for every forged token.
+ *
+ * cjose ends the process on some texts that are no base64url, so nothing comes
+ * to it that has not been looked at here.
  */
 #include "openid.h"
 
@@ -19,6 +22,77 @@ enum {
 	LEEWAY = 60,		/* seconds that clocks may differ */
 	RSA_BITS_MIN = 2048
 };
+
+/* ---- what cjose may see ------------------------------------------------ */
+
+/* True for the base64url of at least one byte, without padding. */
+static bool
+is_base64url(struct clq_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (!(c >= '0' && c <= '9') &&
+		    !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+		    c != '-' && c != '_')
+			return false;
+	}
+	return s.len > 1 && s.len % 4 != 1;
+}
+
+/* True if the token has the form of a signed JWT: three such parts. */
+static bool
+is_compact(struct clq_str token)
+{
+	size_t one = clq_str_find(token, '.', 0);
+	size_t two = clq_str_find(token, '.', one + 1);
+
+	return one < token.len && two < token.len &&
+	    is_base64url(clq_str_sub(token, 0, one)) &&
+	    is_base64url(clq_str_sub(token, one + 1, two)) &&
+	    is_base64url(clq_str_sub(token, two + 1, token.len));
+}
+
+/* The token as cjose reads it; NULL if it is no JWT. */
+static cjose_jws_t *
+import(struct clq_str token)
+{
+	cjose_err err;
+
+	if (!is_compact(token))
+		return NULL;
+	return cjose_jws_import(token.p, token.len, &err);
+}
+
+/*
+ * The public part of a key, as a JSON text of our own: what else a provider
+ * may have written is nothing to us. Absent if a member is malformed.
+ */
+static struct clq_str
+public_key(struct clq_arena *arena, const cJSON *key)
+{
+	static const char *const rsa[] = { "n", "e", NULL };
+	static const char *const ec[] = { "x", "y", NULL };
+	bool is_ec = clq_str_is(clq_json_str(clq_json_get(key, "kty")), "EC");
+	struct clq_str curve = clq_json_str(clq_json_get(key, "crv"));
+	struct clq_buf b;
+
+	clq_buf_init(&b, arena, 512);
+	clq_buf_printf(&b, "{\"kty\":\"%s\"", is_ec ? "EC" : "RSA");
+	if (is_ec) {
+		clq_buf_adds(&b, ",\"crv\":");
+		clq_buf_json_str(&b, curve.p != NULL ? curve : CLQ_STR(""));
+	}
+	for (const char *const *name = is_ec ? ec : rsa; *name; name++) {
+		struct clq_str s = clq_json_str(clq_json_get(key, *name));
+
+		if (!is_base64url(s))
+			return (struct clq_str){ NULL, 0 };
+		clq_buf_printf(&b, ",\"%s\":\"%.*s\"", *name, CLQ_FMT(s));
+	}
+	clq_buf_addc(&b, '}');
+	return clq_buf_str(&b);
+}
 
 /* ---- keys -------------------------------------------------------------- */
 
@@ -87,12 +161,13 @@ header_member(cjose_jws_t *jws, const char *name)
 static const char *
 check_signature(struct clq_arena *arena, cjose_jws_t *jws, const cJSON *key)
 {
-	struct clq_str text = clq_json_text(arena, key);
+	struct clq_str text = public_key(arena, key);
 	const char *fault = NULL;
 	cjose_jwk_t *jwk;
 	cjose_err err;
 
-	if ((jwk = cjose_jwk_import(text.p, text.len, &err)) == NULL)
+	if (text.p == NULL ||
+	    (jwk = cjose_jwk_import(text.p, text.len, &err)) == NULL)
 		return "its key is unusable";
 	if (cjose_jwk_get_kty(jwk, &err) == CJOSE_JWK_KTY_RSA &&
 	    cjose_jwk_get_keysize(jwk, &err) < RSA_BITS_MIN)
@@ -122,8 +197,7 @@ const char *
 openid_jwt_verify(struct clq_arena *arena, struct clq_str token,
     const cJSON *keys, cJSON **claims)
 {
-	cjose_err err;
-	cjose_jws_t *jws = cjose_jws_import(token.p, token.len, &err);
+	cjose_jws_t *jws = import(token);
 	const char *alg, *fault;
 	const cJSON *key;
 
@@ -142,14 +216,11 @@ openid_jwt_verify(struct clq_arena *arena, struct clq_str token,
 }
 
 bool
-openid_jwt_key_missing(struct clq_arena *arena, struct clq_str token,
-    const cJSON *keys)
+openid_jwt_key_missing(struct clq_str token, const cJSON *keys)
 {
-	cjose_err err;
-	cjose_jws_t *jws = cjose_jws_import(token.p, token.len, &err);
+	cjose_jws_t *jws = import(token);
 	bool missing;
 
-	(void)arena;
 	if (jws == NULL)
 		return false;
 	missing = find_key(keys, header_member(jws, CJOSE_HDR_KID)) == NULL;
@@ -269,7 +340,7 @@ openid_jwt_check(struct openid_provider *p, struct clq_arena *arena,
 		rc = fetch_keys(p, deadline);
 	if (p->keys == NULL)
 		return rc != CLQ_OK ? rc : CLQ_UNAVAILABLE;
-	if (openid_jwt_key_missing(arena, token, p->keys) &&
+	if (openid_jwt_key_missing(token, p->keys) &&
 	    keys_due(p, true))
 		(void)fetch_keys(p, deadline);
 	fault = openid_jwt_verify(arena, token, p->keys, &claims);

@@ -129,8 +129,7 @@ const char *openid_jwt_verify(struct clq_arena *arena, struct clq_str token,
     const cJSON *keys, cJSON **claims);
 
 /* True if the token names a key (or none) that is not among the keys. */
-bool openid_jwt_key_missing(struct clq_arena *arena, struct clq_str token,
-    const cJSON *keys);
+bool openid_jwt_key_missing(struct clq_str token, const cJSON *keys);
 
 /* NULL, or why the claims do not do. now: milliseconds. */
 const char *openid_claims_fault(const cJSON *claims, const char *issuer,

@@ -68,11 +68,12 @@ token_url(struct clq_request *req, const struct openid_provider *p)
 {
 	struct clq_arena *arena = clq_request_arena(req);
 	struct clq_str path = clq_request_path(req);
-	size_t prefix = clq_str_search(path, CLQ_STR("/openid/"));
+	struct clq_str name = clq_url_encode(arena, clq_str_of(p->name), "",
+	    false);
 
+	path.len = clq_str_search(path, CLQ_STR("/openid/"));
 	return clq_absolute_url(req, clq_arena_printf(arena,
-	    "%.*s/openid/%.*s/token", CLQ_FMT(clq_str_sub(path, 0, prefix)),
-	    CLQ_FMT(clq_url_encode(arena, clq_str_of(p->name), "", false))));
+	    "%.*s/openid/%.*s/token", CLQ_FMT(path), CLQ_FMT(name)));
 }
 
 /* ---- login ------------------------------------------------------------- */
@@ -125,14 +126,13 @@ trusted_callbacks(struct clq_request *req, const struct openid_provider *p)
 
 	if (p->callbacks.n > 0)
 		return p->callbacks;
+	path.len = clq_str_search(path, CLQ_STR("/openid/"));
 	clq_strs_add(arena, &trusted, CLQ_STR("http://localhost:*/*"));
 	clq_strs_add(arena, &trusted, CLQ_STR("http://127.0.0.1:*/*"));
 	if (clq_strs_has(includes, CLQ_STR("admin")) ||
 	    clq_strs_has(includes, CLQ_STR("kinto.plugins.admin")))
 		clq_strs_add(arena, &trusted, clq_absolute_url(req,
-		    clq_arena_printf(arena, "%.*s/admin/*", CLQ_FMT(
-		    clq_str_sub(path, 0, clq_str_search(path,
-		    CLQ_STR("/openid/")))))));
+		    clq_arena_printf(arena, "%.*s/admin/*", CLQ_FMT(path))));
 	return trusted;
 }
 

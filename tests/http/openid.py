@@ -142,7 +142,7 @@ def jwts(t, p):
     """With an audience tokens must be JWTs for it."""
     s, api = start(t, 'api', policy(p, 'good', 'api', audience='api'),
                    workers=1)
-    now = int(time.time())
+    workers, now = s.workers(), int(time.time())
     good, other = p.keys['good'], p.keys['other']
 
     def token(key=good, head={}, **claims):
@@ -172,12 +172,17 @@ def jwts(t, p):
              '.', False),
             ('changed', token()[:-5] + 'AAAAA', False),
             ('an opaque token', 'good-alice', False),
-            ('half of one', token().rpartition('.')[0], False)):
+            ('half of one', token().rpartition('.')[0], False),
+            ('no base64', 'AAAAA.AAAAA.AAAAA', False),
+            ('base64 of the other kind', token() + '==', False),
+            ('empty parts', '..', False),
+            ('a header that is none', 'e30.e30.AAAA', False)):
         r = api.hello(**bearer(tok))
         t.equal((r.status, r.user),
                 (200, 'api:jwt-user' if is_good else None), 'JWT: ' + what)
     t.ok(p.stats['good jwks'] <= 2, 'forged ones do not cost a question '
          'each (%d)' % p.stats['good jwks'])
+    t.equal(s.workers(), workers, 'nor a worker')
     brief = token(exp=int(time.time()) + 2)
     t.equal(api.hello(**bearer(brief)).user, 'api:jwt-user', 'a brief one')
     time.sleep(2.2)
