@@ -82,7 +82,7 @@ cli_migrate(const struct cli *cli)
 		    "alone; run migrate with readonly = false", cli->ini);
 	} else {
 		good = migrate_one(cli, "storage", srv->storage.plugin,
-		    srv->storage.self);
+		    srv->storage.self) && cli_migrate_indexes(cli, srv);
 		if (srv->permission.self != srv->storage.self)
 			good = migrate_one(cli, "permission",
 			    srv->permission.plugin, srv->permission.self) &&

@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+struct clq_server;
+
 enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1,		/* said why */
@@ -43,11 +45,15 @@ cli_command_f cli_dump_config;
 cli_command_f cli_migrate;		/* backends.c */
 cli_command_f cli_flush_cache;
 cli_command_f cli_purge_deleted;
+cli_command_f cli_index;		/* index.c */
 cli_command_f cli_create_user;		/* create_user.c */
 
 /* Read the settings and build the server as cliquetd would: NULL if anything
  * is wrong, all of it said. */
 struct clq_server *cli_server(const struct cli *cli);
+
+/* Make the indexes of the setting storage_indexes. False: not all, said. */
+bool cli_migrate_indexes(const struct cli *cli, struct clq_server *srv);
 
 /* Tell success on standard output, unless -q. */
 void cli_say(const struct cli *cli, const char *fmt, ...) CLQ_PRINTF(2, 3);

@@ -138,6 +138,9 @@ const struct clq_setting clq_core_settings[] = {
 	STR("storage_backend", "sqlite",
 	    "Plugin that keeps the objects; empty: no resources."),
 	STR("storage_url", NULL, "Where the storage backend finds its data."),
+	LIST("storage_indexes", "",
+	    "Indexes that `cliquet migrate` makes, as "
+	    "BUCKET/COLLECTION:FIELD."),
 	STR("storage_*", NULL, "Further options of the storage backend."),
 	STR("permission_backend", NULL,
 	    "Plugin that keeps permissions and groups; unset: the same as "

@@ -120,6 +120,7 @@ enum pg_fixed {
 	PG_FORGET_RANGE,
 	PG_FLUSH_ACES,
 	PG_FLUSH_MEMBERS,
+	PG_DECLARED,
 	PG__FIXED_COUNT
 };
 
@@ -165,6 +166,21 @@ struct pg_op {
 	struct pg_args		 args;
 };
 
+/*
+ * A declared index. Its columns are the place of the value's type, the text if
+ * that is a string, and the value if not, then last_modified; all as SQL.
+ */
+struct pg_declared {
+	struct clq_coll	 coll;
+	struct clq_str	 field;
+	const char	*name;
+	const char	*where;		/* the list, as conditions */
+	const char	*value;
+	const char	*rank;
+	const char	*text;
+	const char	*json;
+};
+
 struct pg_db {
 	unsigned		 magic;
 
@@ -191,6 +207,12 @@ struct pg_db {
 	struct pg_dynamic	 dynamic[PG_DYNAMIC];
 	uint64_t		 clock;
 	unsigned		 serial;
+
+	/* The declared indexes, as they were a moment ago. */
+	struct clq_arena	*declared_arena;
+	struct pg_declared	*declared;
+	size_t			 ndeclared;
+	clq_msec		 declared_at;	/* clq_monotonic(); 0: never */
 
 	/* The pipeline. */
 	struct pg_expected	*expected;	/* a queue: from first on */
@@ -282,6 +304,9 @@ void pg_exec(struct pg_db *db, const struct pg_stmt *stmt,
     const struct pg_args *args, pg_result_f *fn, void *ctx);
 /* The same for a text made for the occasion, which the arena keeps. */
 void pg_exec_sql(struct pg_db *db, struct clq_str sql,
+    const struct pg_args *args, pg_result_f *fn, void *ctx);
+/* And planned for these very parameters. */
+void pg_exec_once(struct pg_db *db, struct clq_str sql,
     const struct pg_args *args, pg_result_f *fn, void *ctx);
 
 /* Wait for all results. CLQ_OK, or what doomed the transaction. */
@@ -388,6 +413,8 @@ struct pg_sql {
 	struct clq_buf		 text;
 	struct pg_args		 args;
 	const char		*collation;
+	const struct pg_db	*db;
+	bool			 plan_anew;	/* the plan depends on values */
 	bool			 failed;	/* too many parameters */
 };
 
@@ -398,6 +425,7 @@ struct pg_field {
 	enum pg_column	 column;
 	unsigned	 args[6];	/* of the names on the path */
 	size_t		 n;		/* names on the path; 0: deep */
+	const struct pg_declared *declared;	/* its index; or NULL */
 };
 
 /* Begin with $1 resource and $2 parent. */
@@ -410,11 +438,15 @@ void pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted);
 /* " AND ..." to resume after q->after, " ORDER BY ...", " LIMIT ...". */
 void pg_sql_page(struct pg_sql *b, const struct clq_query *q);
 
-struct pg_field pg_field_of(struct pg_sql *b, struct clq_str path);
+struct pg_field pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
+    struct clq_str path);
+/* The names between the dots. */
+struct clq_strs pg_names_of(struct clq_arena *arena, struct clq_str path);
 void pg_sql_field(struct pg_sql *b, const struct pg_field *f);
 
-/* One filter as " AND ...". */
-void pg_sql_filter(struct pg_sql *b, const struct clq_filter *f);
+/* One filter of a query on coll as " AND ...". */
+void pg_sql_filter(struct pg_sql *b, const struct clq_coll *coll,
+    const struct clq_filter *f);
 
 /* <field> <op> <value>, op being a comparison or CLQ_OP_EQ; NULL: missing. */
 void pg_sql_compare(struct pg_sql *b, const struct pg_field *f,
@@ -428,6 +460,41 @@ void pg_sql_column_member(struct pg_sql *b, enum pg_column column, bool in,
 /* The keys by which a field sorts. */
 void pg_sql_sort(struct pg_sql *b, const struct pg_field *f,
     bool descending);
+
+/* ---- pg_index.c, pg_declared.c: declared indexes ------------------------- */
+
+enum { PG_MAX_INDEXED_NAMES = 3 };	/* of the path of an indexed field */
+
+/* All texts of an index, in arena; coll and field are borrowed. */
+void pg_index_describe(struct clq_arena *arena, const struct clq_coll *coll,
+    struct clq_str field, struct pg_declared *d);
+/* The index of a field, or NULL. */
+const struct pg_declared *pg_index_find(const struct pg_db *db,
+    const struct clq_coll *coll, struct clq_str field);
+/* That of any field which q filters or sorts by; they differ in fields only. */
+const struct pg_declared *pg_index_any(const struct pg_db *db,
+    const struct clq_query *q);
+
+/* The counterparts of pg_sql_*() for a field with an index: op is CLQ_OP_EQ,
+ * LT, MAX, GT or MIN. */
+void pg_index_compare(struct pg_sql *b, const struct pg_declared *d,
+    enum clq_op op, const struct cJSON *value);
+void pg_index_range(struct pg_sql *b, const struct pg_declared *d,
+    enum clq_op op, const struct cJSON *value);	/* not EQ; not missing */
+void pg_index_member(struct pg_sql *b, const struct pg_declared *d,
+    const struct cJSON *value);
+void pg_index_sort(struct pg_sql *b, const struct pg_declared *d,
+    bool descending);
+
+/* Learn which there are: when connecting, outside the pipeline mode; and
+ * before a query, if that was long ago. */
+enum clq_status pg_index_load(struct pg_db *db, clq_msec until)
+    CLQ_MUST_CHECK;
+enum clq_status pg_index_learn(struct pg_db *db) CLQ_MUST_CHECK;
+
+clq_storage_index_f pg_index_add;
+clq_storage_index_f pg_index_drop;
+clq_storage_index_list_f pg_index_list;
 
 /* ---- the tables ---------------------------------------------------------- */
 
@@ -481,6 +548,8 @@ enum clq_status pg_schema_read(struct pg_db *db, clq_msec until,
 const char *pg_schema_verdict(const struct pg_db *db,
     const struct pg_state *s, char *buf, size_t cap);
 
+/* A session that changes the schema; no other does at the same time. */
+enum clq_status pg_be_alone(struct pg_db *db) CLQ_MUST_CHECK;
 clq_backend_migrate_f pg_migrate;
 
 #endif

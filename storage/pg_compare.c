@@ -79,6 +79,10 @@ pg_sql_sort(struct pg_sql *b, const struct pg_field *f, bool descending)
 		around(b, "", f, way);
 		return;
 	}
+	if (f->declared != NULL) {
+		pg_index_sort(b, f->declared, descending);
+		return;
+	}
 	v = text_of(b, f);
 	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string' THEN 1"
 	    " WHEN 'number' THEN 2 WHEN 'null' THEN 0"
@@ -170,7 +174,9 @@ pg_sql_compare(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 	bool equality = op == CLQ_OP_EQ || op == CLQ_OP_NOT;
 	unsigned arg;
 
-	if (value == NULL) {
+	if (f->declared != NULL && op != CLQ_OP_NOT) {
+		pg_index_compare(b, f->declared, op, value);
+	} else if (value == NULL) {
 		compare_missing(b, f, op);
 	} else if (!equality && cJSON_IsString(value)) {
 		compare_string(b, f, op, clq_json_str(value));

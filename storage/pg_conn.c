@@ -259,7 +259,8 @@ begin_session(struct pg_db *db, clq_msec until)
 	if ((status = check_server(db)) != CLQ_OK ||
 	    (status = set_session(db, until)) != CLQ_OK ||
 	    (status = find_collation(db, until)) != CLQ_OK ||
-	    (status = check_tables(db, until)) != CLQ_OK)
+	    (status = check_tables(db, until)) != CLQ_OK ||
+	    (db->storage && (status = pg_index_load(db, until)) != CLQ_OK))
 		return status;
 	if (PQenterPipelineMode(db->conn) != 1)
 		return pg_complain(db, "no pipeline mode");

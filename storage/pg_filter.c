@@ -48,6 +48,10 @@ static void
 add_member(struct pg_sql *b, const struct pg_field *f, bool in,
     const cJSON *value)
 {
+	if (in && f->declared != NULL) {
+		pg_index_member(b, f->declared, value);
+		return;
+	}
 	pg_sql_add(b, in ? "" : "(");
 	pg_sql_field(b, f);
 	if (in) {
@@ -221,14 +225,21 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 	switch (filter->op) {
 	case CLQ_OP_EQ:
 		pg_sql_compare(b, f, filter->op, filter->value);
-		if (filter->value != NULL && !cJSON_IsArray(filter->value))
+		if (filter->value != NULL && f->declared == NULL &&
+		    !cJSON_IsArray(filter->value))
 			add_containment(b, filter);
 		break;
-	case CLQ_OP_NOT:
 	case CLQ_OP_LT:
 	case CLQ_OP_MAX:
 	case CLQ_OP_GT:
 	case CLQ_OP_MIN:
+		if (f->declared != NULL && filter->value != NULL) {
+			pg_index_range(b, f->declared, filter->op,
+			    filter->value);
+			break;
+		}
+		/* fall through */
+	case CLQ_OP_NOT:
 		pg_sql_compare(b, f, filter->op, filter->value);
 		break;
 	case CLQ_OP_IN:
@@ -257,7 +268,8 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 }
 
 void
-pg_sql_filter(struct pg_sql *b, const struct clq_filter *filter)
+pg_sql_filter(struct pg_sql *b, const struct clq_coll *coll,
+    const struct clq_filter *filter)
 {
 	struct pg_field f;
 
@@ -266,7 +278,7 @@ pg_sql_filter(struct pg_sql *b, const struct clq_filter *filter)
 		pg_sql_add(b, "FALSE");
 		return;
 	}
-	f = pg_field_of(b, filter->field);
+	f = pg_field_of(b, coll, filter->field);
 	if (f.column == PG_DOCUMENT)
 		add_document_filter(b, &f, filter);
 	else

@@ -22,6 +22,13 @@ check(struct pg_db *db, const struct pg_sql *b)
 	return db->doomed = CLQ_FAILED;
 }
 
+static void
+exec(struct pg_db *db, const struct pg_sql *b, pg_result_f *fn, void *ctx)
+{
+	(b->plan_anew ? pg_exec_once : pg_exec_sql)(db,
+	    clq_buf_str(&b->text), &b->args, fn, ctx);
+}
+
 /* ---- reading ----------------------------------------------------------- */
 
 struct reading {
@@ -69,7 +76,7 @@ pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	struct reading r = { arena, &page, pg_any_parent(&q->coll) };
 	struct pg_sql b;
 
-	if (status != CLQ_OK)
+	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	pg_sql_init(&b, arena, db, &q->coll);
 	pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
@@ -79,7 +86,7 @@ pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;
 	pg_send_queue(db, false);
-	pg_exec_sql(db, clq_buf_str(&b.text), &b.args, on_page, &r);
+	exec(db, &b, on_page, &r);
 	status = pg_wait(db);
 	if (status == CLQ_OK)
 		*out = page;
@@ -102,7 +109,7 @@ ask_number(struct pg_db *db, const struct pg_sql *b, int64_t *out)
 
 	if (status != CLQ_OK)
 		return status;
-	pg_exec_sql(db, clq_buf_str(&b->text), &b->args, on_count, &n);
+	exec(db, b, on_count, &n);
 	status = pg_wait(db);
 	if (status == CLQ_OK)
 		*out = n;
@@ -117,7 +124,7 @@ pg_count(void *self, const struct clq_query *q, int64_t *out)
 	struct clq_arena *arena;
 	struct pg_sql b;
 
-	if (status != CLQ_OK)
+	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	arena = clq_arena_new();
 	pg_sql_init(&b, arena, db, &q->coll);
@@ -202,30 +209,33 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 
 	if (status == CLQ_OK && pg_any_parent(&q->coll))
 		return delete_apart(self, arena, q, out);
-	if (status != CLQ_OK)
+	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	pg_sql_init(&b, arena, db, &q->coll);
 	pg_sql_add(&b, pg_sql_clock);
 	pg_sql_add(&b, ", n AS MATERIALIZED (SELECT s.*,"
 	    " row_number() OVER () - 1 AS k FROM ("
-	    "SELECT id, last_modified, deleted, data");
+	    "SELECT id, last_modified, deleted, data, ctid AS place");
 	pg_sql_where(&b, q, false);
 	pg_sql_page(&b, q);
+	/* by place: a planner that knows nothing of the table yet would look
+	 * for each id in the whole of it */
 	pg_sql_add(&b, ") AS s), w AS (UPDATE objects AS o"
 	    " SET deleted = TRUE, data = '{\"deleted\": true}',"
 	    " last_modified = b.t + n.k * interval '1 millisecond'"
-	    " FROM b, n WHERE o.id = n.id AND o.parent_id = $2"
+	    " FROM b, n WHERE o.ctid = n.place AND o.parent_id = $2"
 	    " AND o.resource_name = $1 AND NOT o.deleted"
-	    " RETURNING o.id, o.last_modified)");
+	    " RETURNING o.id, n.last_modified AS old, n.deleted, n.data,"
+	    " o.last_modified, n.k)");
 	pg_sql_add(&b, pg_sql_tail);
-	pg_sql_add(&b, " SELECT n.id, n.last_modified, n.deleted, n.data,"
-	    " w.last_modified FROM n JOIN w ON w.id = n.id ORDER BY n.k");
+	pg_sql_add(&b, " SELECT id, old, deleted, data, last_modified FROM w"
+	    " ORDER BY k");
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;
 	pg_take_list(db, arena, &q->coll);
 	pg_send_queue(db, false);
 	pg_send_ensure(db, &q->coll);
-	pg_exec_sql(db, clq_buf_str(&b.text), &b.args, on_buried, &u);
+	exec(db, &b, on_buried, &u);
 	status = pg_wait(db);
 	if (status == CLQ_OK)
 		*out = dead;
@@ -253,7 +263,7 @@ pg_trim(void *self, const struct clq_query *q, size_t keep, int64_t *removed)
 	struct pg_args args;
 	struct pg_sql b;
 
-	if (status != CLQ_OK)
+	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	arena = clq_arena_new();
 	pg_args_init(&args, arena);

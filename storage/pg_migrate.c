@@ -179,8 +179,8 @@ complete(const struct pg_db *db, const struct pg_state *s)
 }
 
 /* The session's lock goes with the session. */
-static enum clq_status
-be_alone(struct pg_db *db)
+enum clq_status
+pg_be_alone(struct pg_db *db)
 {
 	PGresult *res = pg_ask(db, "SET TIME ZONE 'UTC';"
 	    "SET client_min_messages TO warning;"
@@ -201,7 +201,7 @@ migrate(struct migration *m)
 {
 	struct pg_state s;
 
-	m->status = be_alone(m->db);
+	m->status = pg_be_alone(m->db);
 	if (m->status == CLQ_OK)
 		m->status = pg_schema_read(m->db, clq_monotonic() + PATIENCE,
 		    &s);

@@ -207,4 +207,7 @@ const struct clq_storage_ops pg_storage_ops = {
 	.trim		= pg_trim,
 	.totals		= pg_totals,
 	.flush		= pg_flush,
+	.index_add	= pg_index_add,
+	.index_drop	= pg_index_drop,
+	.index_list	= pg_index_list,
 };

@@ -184,6 +184,15 @@ find_dynamic(struct pg_db *db, struct clq_str sql)
 }
 
 void
+pg_exec_once(struct pg_db *db, struct clq_str sql,
+    const struct pg_args *args, pg_result_f *fn, void *ctx)
+{
+	if (usable(db))
+		send_once(db, clq_arena_cstr(args->arena, sql), args, fn,
+		    ctx);
+}
+
+void
 pg_exec_sql(struct pg_db *db, struct clq_str sql, const struct pg_args *args,
     pg_result_f *fn, void *ctx)
 {

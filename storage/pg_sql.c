@@ -4,7 +4,8 @@
  *
  * Values and names of fields are parameters, so that the texts are few and
  * stay prepared; only the limit is written out, because the planner has to
- * know it to choose the index that delivers the order.
+ * know it to choose the index that delivers the order, and what has a declared
+ * index (pg_index.c), because the planner recognises it by its text.
  */
 #include "storage/pg.h"
 
@@ -20,6 +21,7 @@ pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
 	memset(b, 0, sizeof *b);
 	b->arena = arena;
 	b->collation = db->collation;
+	b->db = db;
 	clq_buf_init(&b->text, arena, 512);
 	pg_args_init(&b->args, arena);
 	pg_arg_text(&b->args, coll->resource);
@@ -44,9 +46,8 @@ column_of(struct clq_str field)
 	return PG_DOCUMENT;
 }
 
-/* The names between the dots. */
-static struct clq_strs
-names_of(struct clq_arena *arena, struct clq_str path)
+struct clq_strs
+pg_names_of(struct clq_arena *arena, struct clq_str path)
 {
 	struct clq_strs names = { NULL, 0, 0 };
 	size_t from = 0, dot;
@@ -71,14 +72,16 @@ arg_part(struct pg_sql *b, const struct clq_strs *names, size_t i, size_t j)
 }
 
 struct pg_field
-pg_field_of(struct pg_sql *b, struct clq_str path)
+pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
+    struct clq_str path)
 {
 	struct pg_field f = { .column = column_of(path), .n = 1 };
 	struct clq_strs names;
 
-	if (f.column != PG_DOCUMENT)
+	if (f.column != PG_DOCUMENT ||
+	    (f.declared = pg_index_find(b->db, coll, path)) != NULL)
 		return f;
-	names = names_of(b->arena, path);
+	names = pg_names_of(b->arena, path);
 	f.n = names.n;
 	switch (names.n) {
 	case 2:
@@ -111,6 +114,8 @@ pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 
 	if (f->column != PG_DOCUMENT)
 		pg_sql_add(b, f->column == PG_ID ? "id" : "last_modified");
+	else if (f->declared != NULL)
+		pg_sql_add(b, f->declared->value);
 	else if (f->n == 1)
 		clq_buf_printf(&b->text, "(data->$%u::text)", a[0]);
 	else if (f->n == 2)
@@ -141,11 +146,18 @@ pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 void
 pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 {
+	const struct pg_declared *d = pg_index_any(b->db, q);
 	size_t i;
 
-	pg_sql_add(b, " FROM objects WHERE resource_name = $1");
-	pg_sql_add(b, pg_any_parent(&q->coll) ? " AND $2::text IS NOT NULL" :
-	    " AND parent_id = $2");
+	if (d != NULL)
+		clq_buf_printf(&b->text, " FROM objects WHERE %s"
+		    " AND $1::text IS NOT NULL AND $2::text IS NOT NULL",
+		    d->where);
+	else
+		pg_sql_add(b, pg_any_parent(&q->coll) ? " FROM objects"
+		    " WHERE resource_name = $1 AND $2::text IS NOT NULL" :
+		    " FROM objects WHERE resource_name = $1"
+		    " AND parent_id = $2");
 	if (!deleted)
 		pg_sql_add(b, " AND NOT deleted");
 	if (q->only_ids != NULL && q->only_ids->n == 0)
@@ -154,7 +166,7 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 		clq_buf_printf(&b->text, " AND id = ANY ($%u::text[])",
 		    pg_arg_strs(&b->args, *q->only_ids));
 	for (i = 0; i < q->nfilters; i++)
-		pg_sql_filter(b, &q->filters[i]);
+		pg_sql_filter(b, &q->coll, &q->filters[i]);
 }
 
 /* ---- order ------------------------------------------------------------- */
@@ -166,7 +178,7 @@ fields_of(struct pg_sql *b, const struct clq_query *q, struct pg_field *f)
 	size_t i;
 
 	for (i = 0; i < q->nsorts; i++) {
-		f[i] = pg_field_of(b, q->sorts[i].field);
+		f[i] = pg_field_of(b, &q->coll, q->sorts[i].field);
 		if (f[i].column != PG_DOCUMENT && !pg_any_parent(&q->coll))
 			return i + 1;
 	}
@@ -185,7 +197,8 @@ add_after_one(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 
 /*
  * (a after v) OR (a = v AND (b after w)) OR ...: with two columns the first is
- * not looked at twice if it decides.
+ * not looked at twice if it decides. Where an index delivers the order, a
+ * simple condition before it says where to enter the index.
  */
 static void
 add_after(struct pg_sql *b, const struct clq_query *q,
@@ -193,6 +206,11 @@ add_after(struct pg_sql *b, const struct clq_query *q,
 {
 	size_t i, j;
 
+	if (f[0].declared != NULL) {
+		pg_sql_add(b, " AND ");
+		add_after_one(b, &f[0], q->sorts[0].descending ?
+		    CLQ_OP_MAX : CLQ_OP_MIN, q->after[0]);
+	}
 	pg_sql_add(b, " AND (");
 	for (i = 0; i < n; i++) {
 		pg_sql_add(b, i > 0 ? " OR " : "");

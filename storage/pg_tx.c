@@ -224,6 +224,7 @@ pg_close(void *self)
 	pg_disconnect(db);
 	free(db->expected);
 	clq_arena_free(&db->tx_arena);
+	clq_arena_free(&db->declared_arena);
 	clq_arena_free(&db->arena);
 	db->magic = 0;
 	free(db);

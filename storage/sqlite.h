@@ -24,6 +24,15 @@ enum {
 
 struct sq_queue;		/* sqlite_queue.c */
 
+/* A declared index and the expression that it holds. */
+struct sq_declared {
+	const char		*name;
+	struct clq_coll		 coll;
+	struct clq_str		 field;
+	const char		*where;	/* the list, as conditions */
+	const char		*key;	/* clq_key(data, 'field') */
+};
+
 struct sq_prepared {
 	const char	*sql;		/* NULL: free; owned unless fixed */
 	sqlite3_stmt	*stmt;
@@ -59,6 +68,10 @@ struct sq_db {
 	struct sq_prepared	 statements[SQ_STATEMENTS];
 	uint64_t		 clock;
 	struct sq_bytes		 scratch;	/* of the SQL functions */
+	struct clq_arena	*declared_arena;
+	struct sq_declared	*declared;
+	size_t			 ndeclared;
+	int64_t			 declared_at;	/* schema_version; -1: none */
 	clq_msec		 complained;	/* clq_monotonic() of the
 						   last line about it */
 
@@ -238,6 +251,7 @@ bool sq_pattern_match(const struct sq_pattern *p, struct clq_str text,
  * bound pointer, so that no text of a client becomes SQL.
  *
  *	clq_match(data, deleted, SQ_FILTERS)	1 if the document passes all
+ *	clq_key(data, 'field')			the key of a field, for indexes
  *	clq_like(text, SQ_FILTERS)		the same for a text
  *	clq_sortkey(data, deleted, id, last_modified, SQ_SORTS)
  *						a blob in the order of the sorts
@@ -282,6 +296,9 @@ sq_any_parent(const struct clq_coll *coll)
 
 /* The column that a field names. */
 enum sq_column sq_column_of(struct clq_str field);
+
+/* The key of a value; NULL: missing. */
+struct clq_str sq_key_of(struct clq_arena *arena, const struct cJSON *value);
 
 /* Append a filter on a document to f. */
 void sq_filters_add(struct clq_arena *arena, struct sq_filters *f,
@@ -328,6 +345,9 @@ struct sq_sql {
 	struct sq_param		*params;
 	size_t			 n;
 	const struct sq_sorts	*sorts;
+	const struct sq_declared *index;	/* NULL: none of those */
+	bool			 by_range;	/* chosen for a range only */
+	bool			 in_order;	/* it delivers the sorts */
 	bool			 nothing;	/* no object can match:
 						   do not run it */
 };
@@ -339,6 +359,11 @@ struct sq_sql {
 void sq_sql_query(struct sq_sql *b, struct clq_arena *arena,
     const char *head, const struct clq_query *q, bool deleted);
 
+/* The same, by a declared index if one of db serves q. */
+void sq_sql_query_by(struct sq_sql *b, const struct sq_db *db,
+    struct clq_arena *arena, const char *head, const struct clq_query *q,
+    bool deleted);
+
 /* Resume after q->after: another condition. Before sq_sql_order(). */
 void sq_sql_after(struct sq_sql *b, const struct clq_query *q);
 
@@ -346,10 +371,36 @@ void sq_sql_after(struct sq_sql *b, const struct clq_query *q);
 void sq_sql_order(struct sq_sql *b);
 
 void sq_sql_add(struct sq_sql *b, const char *text);
+void sq_sql_add_blob(struct sq_sql *b, struct clq_str v);
+void sq_sql_add_number(struct sq_sql *b, const struct cJSON *v);
 void sq_sql_add_int(struct sq_sql *b, const char *text, int64_t v);
 
 /* Prepare and bind; b stays alive until sq_done(). NULL as sq_prepare(). */
 sqlite3_stmt *sq_sql_prepare(struct sq_db *q, struct sq_sql *b);
+
+/* ---- sqlite_index.c, sqlite_declared.c: declared indexes --------------- */
+
+enum { SQ_MAX_MEMBERS = 64 };	/* of a list that an index is asked for */
+
+/* Choose b->index for q, whose sorts b has. */
+void sq_index_choose(struct sq_sql *b, const struct sq_db *db,
+    const struct clq_query *q);
+
+/* True if b->index serves f, which sq_index_filter() then adds to b. */
+bool sq_index_serves(const struct sq_sql *b, const struct clq_filter *f);
+void sq_index_filter(struct sq_sql *b, const struct clq_filter *f);
+
+/* Resume after q->after and ORDER BY, if b->in_order. */
+void sq_index_after(struct sq_sql *b, const struct clq_query *q);
+void sq_index_order(struct sq_sql *b);
+
+/* In a transaction: learn which there are, unless that is known. CLQ_OK or
+ * what doomed the transaction. */
+enum clq_status sq_index_learn(struct sq_db *q) CLQ_MUST_CHECK;
+
+clq_storage_index_f sq_index_add;
+clq_storage_index_f sq_index_drop;
+clq_storage_index_list_f sq_index_list;
 
 /* ---- the tables ------------------------------------------------------- */
 

@@ -85,6 +85,7 @@ sq_new(struct clq_settings *settings, const char *path, struct sq_db **out)
 	    16384);
 	q->readonly = clq_settings_bool(settings, "readonly", false);
 	q->complained = -COMPLAIN_MSEC;
+	q->declared_at = -1;
 	*out = q;
 	return CLQ_OK;
 }
@@ -98,6 +99,7 @@ sq_free(struct sq_db **q)
 		return;
 	sq_disconnect(*q);
 	free((*q)->scratch.p);
+	clq_arena_free(&(*q)->declared_arena);
 	arena = (*q)->arena;
 	(*q)->magic = 0;
 	*q = NULL;
@@ -224,6 +226,7 @@ sq_disconnect(struct sq_db *q)
 	/* What another process opened must not be touched, only forgotten. */
 	memset(q->statements, 0, sizeof q->statements);
 	q->db = NULL;
+	q->declared_at = -1;
 	sq_queue_close(&q->queue);
 	q->lost = false;
 }

@@ -10,7 +10,10 @@
 
 #include <cliquet/clock.h>
 
-enum { PAGE_FIRST = 32 };	/* objects a page has room for at first */
+enum {
+	PAGE_FIRST	= 32,	/* objects a page has room for at first */
+	MANY		= 10000	/* objects that are sorted for one page */
+};
 
 static void
 read_object(struct clq_arena *arena, sqlite3_stmt *stmt,
@@ -41,6 +44,52 @@ next_place(struct clq_arena *arena, struct clq_page *page, size_t *cap)
 	return &page->objects[page->n++];
 }
 
+/*
+ * A range may hold nearly all objects, which then would all be sorted for the
+ * first page, although the index of the default order comes upon enough of
+ * them at once. true: the range holds MANY or more.
+ */
+static bool
+too_wide(struct sq_db *q, struct clq_arena *arena,
+    const struct clq_query *query)
+{
+	struct clq_query range = *query;
+	struct clq_filter *served;
+	sqlite3_stmt *stmt;
+	int64_t n = MANY;
+	struct sq_sql b;
+	size_t i;
+
+	sq_sql_query_by(&b, q, arena, "", query, false);
+	served = clq_arena_calloc(arena, query->nfilters, sizeof *served);
+	range.filters = served;
+	for (range.nfilters = i = 0; i < query->nfilters; i++)
+		if (sq_index_serves(&b, &query->filters[i]))
+			served[range.nfilters++] = query->filters[i];
+	sq_sql_query_by(&b, q, arena, "SELECT count(*) FROM (SELECT 1",
+	    &range, false);
+	sq_sql_add_int(&b, " LIMIT ?)", MANY);
+	if ((stmt = sq_sql_prepare(q, &b)) == NULL)
+		return false;
+	if (sq_step(q, stmt) == CLQ_OK)
+		n = sqlite3_column_int64(stmt, 0);
+	sq_done(stmt);
+	return n >= MANY;
+}
+
+/* The statement for a page, by a declared index if that pays. */
+static void
+begin_page(struct sq_db *q, struct sq_sql *b, struct clq_arena *arena,
+    const char *head, const struct clq_query *query, bool deleted)
+{
+	sq_sql_query_by(b, q, arena, head, query, deleted);
+	if (b->index == NULL || !b->by_range || b->in_order ||
+	    query->limit == 0 || b->sorts->n > 1 || b->nothing)
+		return;
+	if (too_wide(q, arena, query))
+		sq_sql_query(b, arena, head, query, deleted);
+}
+
 static enum clq_status
 select_objects(struct sq_db *q, struct clq_arena *arena,
     const struct clq_query *query, bool deleted, struct clq_page *out)
@@ -51,7 +100,9 @@ select_objects(struct sq_db *q, struct clq_arena *arena,
 	struct sq_sql b;
 	size_t cap = 0;
 
-	sq_sql_query(&b, arena, sq_any_parent(&query->coll) ?
+	if ((status = sq_index_learn(q)) != CLQ_OK)
+		return status;
+	begin_page(q, &b, arena, sq_any_parent(&query->coll) ?
 	    "SELECT id, last_modified, deleted, data, parent" :
 	    "SELECT id, last_modified, deleted, data", query, deleted);
 	sq_sql_after(&b, query);
@@ -111,8 +162,10 @@ sq_count(void *self, const struct clq_query *query, int64_t *out)
 
 	if (status != CLQ_OK)
 		return status;
+	if ((status = sq_index_learn(q)) != CLQ_OK)
+		return status;
 	arena = clq_arena_new();
-	sq_sql_query(&b, arena, "SELECT count(*)", query,
+	sq_sql_query_by(&b, q, arena, "SELECT count(*)", query,
 	    query->include_deleted);
 	if (b.nothing)
 		*out = 0;

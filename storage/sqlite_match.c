@@ -44,8 +44,8 @@ sq_column_of(struct clq_str field)
 	return SQ_DOCUMENT;
 }
 
-static struct clq_str
-key_of(struct clq_arena *arena, const cJSON *value)
+struct clq_str
+sq_key_of(struct clq_arena *arena, const cJSON *value)
 {
 	struct sq_bytes b = { 0 };
 	struct clq_str key;
@@ -75,11 +75,11 @@ add_keys(struct clq_arena *arena, struct sq_filter *f, const cJSON *value)
 	size_t i;
 
 	if (!cJSON_IsArray(value)) {
-		clq_strs_add(arena, &f->keys, key_of(arena, value));
+		clq_strs_add(arena, &f->keys, sq_key_of(arena, value));
 		return;
 	}
 	cJSON_ArrayForEach(item, value)
-		clq_strs_add(arena, &f->keys, key_of(arena, item));
+		clq_strs_add(arena, &f->keys, sq_key_of(arena, item));
 	if (f->keys.n < 2)
 		return;
 	qsort(f->keys.items, f->keys.n, sizeof *f->keys.items, key_order);
@@ -110,7 +110,7 @@ sq_filters_add(struct clq_arena *arena, struct sq_filters *filters,
 	case CLQ_OP_MAX:
 	case CLQ_OP_GT:
 	case CLQ_OP_MIN:
-		clq_strs_add(arena, &f->keys, key_of(arena, filter->value));
+		clq_strs_add(arena, &f->keys, sq_key_of(arena, filter->value));
 		break;
 	case CLQ_OP_IN:
 	case CLQ_OP_EXCLUDE:
@@ -358,7 +358,7 @@ sq_sorts_after(struct clq_arena *arena, const struct sq_sorts *sorts,
 
 	for (i = 0; i < sorts->n; i++) {
 		from = b.len;
-		key = key_of(arena, after[i]);
+		key = sq_key_of(arena, after[i]);
 		sq_bytes_add(&b, key.p, key.len);
 		if (sorts->items[i].descending)
 			reverse(&b, from);
@@ -441,6 +441,22 @@ sortkey_fn(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_blob64(ctx, key->p, key->len, SQLITE_TRANSIENT);
 }
 
+/* The key of one field, which indexes hold. Names no column and no pointer,
+ * so that the schema may call it. */
+static void
+key_fn(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct sq_bytes *key = scratch_of(ctx);
+	struct clq_str value;
+
+	(void)argc;
+	if (sq_json_find(text_arg(argv[0]), text_arg(argv[1]), &value))
+		sq_key_add(key, value);
+	else
+		sq_key_add_missing(key);
+	sqlite3_result_blob64(ctx, key->p, key->len, SQLITE_TRANSIENT);
+}
+
 int
 sq_match_register(struct sq_db *q)
 {
@@ -456,5 +472,9 @@ sq_match_register(struct sq_db *q)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_create_function_v2(q->db, "clq_sortkey", 5,
 		    flags, &q->scratch, sortkey_fn, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_create_function_v2(q->db, "clq_key", 2,
+		    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+		    &q->scratch, key_fn, NULL, NULL, NULL);
 	return rc;
 }

@@ -380,4 +380,7 @@ const struct clq_storage_ops sq_storage_ops = {
 	.trim		= sq_trim,
 	.totals		= sq_totals,
 	.flush		= sq_flush,
+	.index_add	= sq_index_add,
+	.index_drop	= sq_index_drop,
+	.index_list	= sq_index_list,
 };

@@ -8,7 +8,8 @@
  * are few and stay prepared.
  *
  * The index is named where the planner, which has no statistics, could choose
- * one that passes through the whole list.
+ * one that passes through the whole list. Declared ones are chosen, and their
+ * conditions written, in sqlite_index.c.
  */
 #include "storage/sqlite.h"
 
@@ -61,6 +62,13 @@ sq_sql_add_int(struct sq_sql *b, const char *text, int64_t v)
 	add_param(b, SQ_INT)->i = v;
 }
 
+void
+sq_sql_add_blob(struct sq_sql *b, struct clq_str v)
+{
+	clq_buf_addc(&b->text, '?');
+	add_param(b, SQ_BLOB)->s = v;
+}
+
 /* ---- conditions on columns -------------------------------------------- */
 
 static const char *
@@ -100,6 +108,13 @@ add_number(struct sq_sql *b, const cJSON *v)
 		add_param(b, SQ_INT)->i = i;
 	else
 		add_param(b, SQ_REAL)->d = v->valuedouble;
+}
+
+void
+sq_sql_add_number(struct sq_sql *b, const cJSON *v)
+{
+	clq_buf_addc(&b->text, '?');
+	add_number(b, v);
 }
 
 /* A condition decided without a look at any row. It is not for SQL: a
@@ -237,8 +252,13 @@ names_ids(const struct clq_query *q)
 }
 
 static const char *
-choose_index(const struct sq_sql *b, const struct clq_query *q, bool deleted)
+choose_index(struct sq_sql *b, const struct sq_db *db,
+    const struct clq_query *q, bool deleted)
 {
+	if (!names_ids(q) && !deleted && db != NULL)
+		sq_index_choose(b, db, q);
+	if (b->index != NULL)
+		return b->index->name;
 	if (names_ids(q) ||
 	    (b->sorts->n > 0 && b->sorts->items[0].column == SQ_ID))
 		return "objects_id";
@@ -274,7 +294,9 @@ add_filters(struct sq_sql *b, const struct clq_query *q)
 
 	for (i = 0; i < q->nfilters; i++) {
 		column = sq_column_of(q->filters[i].field);
-		if (column == SQ_DOCUMENT)
+		if (sq_index_serves(b, &q->filters[i]))
+			sq_index_filter(b, &q->filters[i]);
+		else if (column == SQ_DOCUMENT)
 			sq_filters_add(b->arena, f, &q->filters[i]);
 		else
 			add_column_filter(b, column, &q->filters[i]);
@@ -288,14 +310,25 @@ void
 sq_sql_query(struct sq_sql *b, struct clq_arena *arena, const char *head,
     const struct clq_query *q, bool deleted)
 {
+	sq_sql_query_by(b, NULL, arena, head, q, deleted);
+}
+
+void
+sq_sql_query_by(struct sq_sql *b, const struct sq_db *db,
+    struct clq_arena *arena, const char *head, const struct clq_query *q,
+    bool deleted)
+{
 	memset(b, 0, sizeof *b);
 	b->arena = arena;
 	b->sorts = sq_sorts_new(arena, q);
 	clq_buf_init(&b->text, arena, 256);
 	clq_buf_printf(&b->text, "%s FROM objects INDEXED BY %s", head,
-	    choose_index(b, q, deleted));
-	add_text(b, " WHERE resource = ?", q->coll.resource);
-	if (!sq_any_parent(&q->coll))
+	    choose_index(b, db, q, deleted));
+	if (b->index != NULL)
+		clq_buf_printf(&b->text, " WHERE %s", b->index->where);
+	else
+		add_text(b, " WHERE resource = ?", q->coll.resource);
+	if (b->index == NULL && !sq_any_parent(&q->coll))
 		add_text(b, " AND parent = ?", q->coll.parent);
 	if (!deleted)
 		clq_buf_adds(&b->text, " AND deleted = 0");
@@ -327,6 +360,10 @@ sq_sql_after(struct sq_sql *b, const struct clq_query *q)
 
 	if (q->after == NULL || b->sorts->n == 0)
 		return;
+	if (b->in_order) {
+		sq_index_after(b, q);
+		return;
+	}
 	if (sorts_by_column(b)) {
 		add_comparison(b, first->column, first->descending ?
 		    CLQ_OP_LT : CLQ_OP_GT, q->after[0]);
@@ -343,7 +380,9 @@ sq_sql_order(struct sq_sql *b)
 {
 	const struct sq_sort *first = b->sorts->items;
 
-	if (b->sorts->n == 0)
+	if (b->in_order)
+		sq_index_order(b);
+	else if (b->sorts->n == 0)
 		clq_buf_adds(&b->text, " ORDER BY last_modified DESC");
 	else if (sorts_by_column(b))
 		clq_buf_printf(&b->text, " ORDER BY %s %s",

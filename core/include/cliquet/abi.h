@@ -13,6 +13,7 @@
  *
  * ABI history:
  *	1.0	first version
+ *	1.1	clq_storage_ops: index_add, index_drop, index_list
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -28,7 +29,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	0
+#define CLQ_ABI_MINOR	1
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

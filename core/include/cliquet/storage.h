@@ -275,6 +275,33 @@ typedef enum clq_status clq_storage_totals_f(void *self,
 /* Remove everything, timestamps included. */
 typedef enum clq_status clq_storage_flush_f(void *self);
 
+/* ---- declared indexes (since 1.1) -------------------------------------- */
+
+/*
+ * An index that an operator wants for filters and sorts on one field of one
+ * list. It changes no result, only what the results cost.
+ */
+struct clq_index {
+	struct clq_coll	coll;
+	struct clq_str	field;		/* dotted path, as in a filter */
+	int64_t		bytes;		/* size on disk; -1: unknown */
+	bool		ready;		/* queries use it */
+};
+
+/*
+ * Create or remove one, while the service runs; called outside a transaction,
+ * by `cliquet index` and `cliquet migrate`, also on an instance that is not
+ * open. Takes as long as it takes. What exists already, or is missing already,
+ * is CLQ_OK. CLQ_INVALID (said): no such index can be made; CLQ_READONLY,
+ * CLQ_UNAVAILABLE and CLQ_FAILED as usual.
+ */
+typedef enum clq_status clq_storage_index_f(void *self,
+    const struct clq_coll *coll, struct clq_str field);
+
+/* All of them, from arena, in the order of lists and fields. */
+typedef enum clq_status clq_storage_index_list_f(void *self,
+    struct clq_arena *arena, struct clq_index **out, size_t *n);
+
 struct clq_storage_ops {
 	uint32_t		 size;		/* sizeof, as the plugin sees it */
 	/* all required */
@@ -290,6 +317,10 @@ struct clq_storage_ops {
 	clq_storage_trim_f	*trim;
 	clq_storage_totals_f	*totals;
 	clq_storage_flush_f	*flush;
+	/* optional; all three or none */
+	clq_storage_index_f	*index_add;
+	clq_storage_index_f	*index_drop;
+	clq_storage_index_list_f *index_list;
 };
 
 #ifdef __cplusplus
