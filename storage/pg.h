@@ -550,6 +550,7 @@ const char *pg_schema_verdict(const struct pg_db *db,
 
 /* A session that changes the schema; no other does at the same time. */
 enum clq_status pg_be_alone(struct pg_db *db) CLQ_MUST_CHECK;
+void pg_not_alone(struct pg_db *db);
 clq_backend_migrate_f pg_migrate;
 
 #endif

@@ -256,6 +256,7 @@ change(void *self, const struct clq_coll *coll, struct clq_str field,
 	status = attach(db);
 	if (status == CLQ_OK)
 		status = fn(db, arena, &d);
+	pg_not_alone(db);
 	pg_disconnect(db);	/* the next use learns of it */
 	clq_arena_free(&arena);
 	return status;

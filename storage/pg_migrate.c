@@ -196,6 +196,16 @@ pg_be_alone(struct pg_db *db)
 	    "running: wait for its end");
 }
 
+/* Said, since the server notices the end of a session a little later, when the
+ * next one may have come. */
+void
+pg_not_alone(struct pg_db *db)
+{
+	if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK)
+		PQclear(pg_ask(db, "SELECT pg_advisory_unlock_all()",
+		    clq_monotonic() + db->timeout));
+}
+
 static void
 migrate(struct migration *m)
 {
@@ -223,6 +233,7 @@ pg_migrate(void *self, bool dry_run, void (*say_)(const char *line))
 	m.status = pg_attach(m.db);
 	if (m.status == CLQ_OK)
 		migrate(&m);
+	pg_not_alone(m.db);
 	pg_disconnect(m.db);	/* the next use looks at the tables anew */
 	return m.status;
 }
