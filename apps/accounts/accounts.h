@@ -50,4 +50,8 @@ extern const struct clq_resource accounts_resource;
 /* True if the text can be the name of an account. */
 bool accounts_name_valid(struct clq_str id);
 
+/* True if this request, or an earlier part of its batch, stores accounts, which
+ * may still be undone. */
+bool accounts_unsettled(const struct clq_request *req);
+
 #endif

@@ -111,7 +111,9 @@ remember(struct clq_request *req, const struct keys *keys,
 {
 	struct clq_str unused;
 
-	if (ttl <= 0 || !clq_str_eq(mark_of(req, keys), mark) ||
+	/* what a batch stores may be undone, and must not stay in the cache */
+	if (ttl <= 0 || accounts_unsettled(req) ||
+	    !clq_str_eq(mark_of(req, keys), mark) ||
 	    clq_cache_set(req, keys->verified, proof, ttl) != CLQ_OK)
 		return;
 	if (!clq_str_eq(mark_of(req, keys), mark) && clq_cache_take(req,

@@ -266,6 +266,14 @@ scope(struct clq_request *req, struct clq_scope *s)
 	return CLQ_OK;
 }
 
+static char unsettled;		/* a key, and a value that is there */
+
+bool
+accounts_unsettled(const struct clq_request *req)
+{
+	return clq_request_kept(req, &unsettled) != NULL;
+}
+
 static enum clq_status
 process(struct clq_request *req, struct clq_draft *draft)
 {
@@ -276,6 +284,7 @@ process(struct clq_request *req, struct clq_draft *draft)
 	    CLQ_STR("data.password");
 	enum clq_status rc;
 
+	clq_request_keep(req, &unsettled, &unsettled);
 	if (user.p != NULL && !clq_str_eq(name_of(user), draft->id) &&
 	    !is_admin(req))
 		return clq_invalid(req, "body", CLQ_STR("data.id"),
