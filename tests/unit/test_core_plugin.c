@@ -266,10 +266,12 @@ Test(plugin, other_interfaces_are_refused)
 	make("cache", "unnamed", "const struct clq_plugin clq_plugin = { "
 	    "CLQ_PLUGIN_HEAD };\n");
 	cr_expect_eq(load("cache", "major", &p), CLQ_INVALID);
-	cr_said("major.so: built for plugin interface 2.0, this server");
+	cr_said(clq_arena_printf(arena, "major.so: built for plugin interface "
+	    "%d.0, this server", CLQ_ABI_MAJOR + 1).p);
 	cr_expect_eq(load("cache", "newer", &p), CLQ_INVALID);
-	cr_said("newer.so: built for plugin interface 1.1, this server has "
-	    "1.0; ");
+	cr_said(clq_arena_printf(arena, "newer.so: built for plugin interface "
+	    "%d.%d, this server has %d.%d; ", CLQ_ABI_MAJOR,
+	    CLQ_ABI_MINOR + 1, CLQ_ABI_MAJOR, CLQ_ABI_MINOR).p);
 	cr_expect_eq(load("cache", "small", &p), CLQ_INVALID);
 	cr_said("small.so: its descriptor is incomplete");
 	cr_expect_eq(load("cache", "unnamed", &p), CLQ_INVALID);
