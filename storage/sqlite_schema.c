@@ -197,12 +197,26 @@ examine(struct sq_db *q, const struct state *s)
 	    "storage_url");
 }
 
+/* The state of one moment: while several workers open a new file, one of them
+ * makes its tables. */
+static int
+read_snapshot(struct sq_db *q, struct state *s)
+{
+	int rc = sqlite3_exec(q->db, "BEGIN", NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = read_state(q, s);
+	(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 enum clq_status
 sq_schema_check(struct sq_db *q, bool create)
 {
 	enum clq_status status;
 	struct state s;
-	int rc = read_state(q, &s);
+	int rc = read_snapshot(q, &s);
 
 	if (rc != SQLITE_OK)
 		return failed(q, rc);
@@ -236,7 +250,7 @@ migrate(struct sq_db *q, bool dry_run, void (*say)(const char *line))
 	if (!dry_run || access(q->path, F_OK) == 0) {
 		if ((status = sq_attach(q, !dry_run)) != CLQ_OK)
 			return status;
-		if ((rc = read_state(q, &s)) != SQLITE_OK)
+		if ((rc = read_snapshot(q, &s)) != SQLITE_OK)
 			return failed(q, rc);
 		if ((status = examine(q, &s)) != CLQ_OK)
 			return status;
