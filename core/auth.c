@@ -12,6 +12,7 @@
 #include <cliquet/str.h>
 
 #include "error.h"
+#include "phases.h"
 #include "server.h"
 #include "tx.h"
 
@@ -223,10 +224,12 @@ static void
 identify(struct clq_request *req)
 {
 	bool open = req->tx != NULL && req->tx->open;
+	enum clq_phase_of before = clq_phase_enter(CLQ_PHASE_AUTH);
 
 	req->authenticating = true;
 	policies_ask(req);
 	req->authenticating = false;
+	(void)clq_phase_enter(before);
 	if (req->tx != NULL && !open)
 		(void)clq_tx_finish(req, false);
 }

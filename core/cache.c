@@ -12,6 +12,8 @@
 #include <cliquet/crypto.h>
 #include <cliquet/log.h>
 
+#include "timed.h"
+
 enum {
 	HASH_LEN = 64,
 	/* Leaves room for '#' and a hash. */
@@ -57,6 +59,15 @@ full_key(const struct clq_cache *c, struct clq_arena *arena,
 	    CLQ_FMT(key));
 }
 
+/* Of a call: the clock stops, its result goes on. */
+static enum clq_status
+done(const struct clq_cache *c, const struct clq_call *call,
+    struct clq_str method, enum clq_status rc)
+{
+	clq_call_end(c->timed, call, method);
+	return rc;
+}
+
 /* For those who only want it gone. */
 static enum clq_status
 drop(struct clq_cache *c, struct clq_arena *arena, struct clq_str key)
@@ -70,24 +81,31 @@ enum clq_status
 clq_cached_get(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, struct clq_str *value)
 {
+	struct clq_call call;
+
 	if (c->ops == NULL)
 		return CLQ_NOT_FOUND;
-	return c->ops->get(c->self, arena, full_key(c, arena, key), value);
+	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+	return done(c, &call, CLQ_STR("get"), c->ops->get(c->self, arena,
+	    full_key(c, arena, key), value));
 }
 
 enum clq_status
 clq_cached_set(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, struct clq_str value, clq_msec ttl)
 {
+	struct clq_call call;
 	enum clq_status st;
 
 	if (c->ops == NULL)
 		return CLQ_OK;
 	if (value.p == NULL)
 		value = CLQ_STR("");
-	if (ttl > 0 && value.len <= CLQ_CACHE_MAX_VALUE)
-		return c->ops->set(c->self, full_key(c, arena, key), value,
-		    ttl);
+	if (ttl > 0 && value.len <= CLQ_CACHE_MAX_VALUE) {
+		call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+		return done(c, &call, CLQ_STR("set"), c->ops->set(c->self,
+		    full_key(c, arena, key), value, ttl));
+	}
 	if (ttl > 0)
 		clq_log_once(CLQ_LOG_WARNING, "cache value too large",
 		    "cache: a value of %zu bytes is not stored; the limit is "
@@ -100,35 +118,51 @@ enum clq_status
 clq_cached_take(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, struct clq_str *value)
 {
+	struct clq_call call;
+
 	if (c->ops == NULL)
 		return CLQ_NOT_FOUND;
-	return c->ops->take(c->self, arena, full_key(c, arena, key), value);
+	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+	return done(c, &call, CLQ_STR("take"), c->ops->take(c->self, arena,
+	    full_key(c, arena, key), value));
 }
 
 enum clq_status
 clq_cached_ttl(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, clq_msec *left)
 {
+	struct clq_call call;
+
 	if (c->ops == NULL)
 		return CLQ_NOT_FOUND;
-	return c->ops->ttl(c->self, full_key(c, arena, key), left);
+	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+	return done(c, &call, CLQ_STR("ttl"), c->ops->ttl(c->self,
+	    full_key(c, arena, key), left));
 }
 
 enum clq_status
 clq_cached_expire(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, clq_msec ttl)
 {
+	struct clq_call call;
+
 	if (c->ops == NULL)
 		return CLQ_NOT_FOUND;
 	if (ttl <= 0)
 		return drop(c, arena, key);
-	return c->ops->expire(c->self, full_key(c, arena, key), ttl);
+	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+	return done(c, &call, CLQ_STR("expire"), c->ops->expire(c->self,
+	    full_key(c, arena, key), ttl));
 }
 
 enum clq_status
 clq_cached_flush(struct clq_cache *c, struct clq_arena *arena)
 {
+	struct clq_call call;
+
 	if (c->ops == NULL)
 		return CLQ_OK;
-	return c->ops->flush(c->self, safe_prefix(c, arena));
+	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
+	return done(c, &call, CLQ_STR("flush"), c->ops->flush(c->self,
+	    safe_prefix(c, arena)));
 }

@@ -14,10 +14,13 @@
 
 #include <cliquet/cache.h>
 
+struct clq_timed;		/* timed.h */
+
 struct clq_cache {
 	const struct clq_cache_ops	*ops;	/* NULL: no backend */
 	void				*self;
 	struct clq_str			 prefix; /* borrowed; may be absent */
+	const struct clq_timed		*timed;	/* NULL: no clock */
 };
 
 /* CLQ_OK (value in the arena), CLQ_NOT_FOUND or CLQ_UNAVAILABLE. */

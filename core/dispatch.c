@@ -20,6 +20,7 @@
 #include "events.h"
 #include "lifecycle.h"
 #include "negotiation.h"
+#include "phases.h"
 #include "redirects.h"
 #include "response.h"
 #include "router.h"
@@ -182,6 +183,7 @@ run_steps(struct clq_request *req)
 	    (rc = clq_request_decode_query(req)) != CLQ_OK ||
 	    (rc = route(req)) != CLQ_OK)
 		return rc;
+	(void)clq_phase_enter(CLQ_PHASE_VIEW);
 	return serve_route(req);
 }
 
@@ -227,6 +229,7 @@ render(struct clq_request *req)
 {
 	enum clq_status rc;
 
+	(void)clq_phase_enter(CLQ_PHASE_RENDER);
 	if (req->error.errno_ == 0 && req->render != NULL) {
 		rc = req->render(req, req->render_ctx);
 		req->render = NULL;
@@ -243,8 +246,10 @@ render(struct clq_request *req)
 static enum clq_status
 attempt(struct clq_request *req)
 {
-	enum clq_status rc = settle(req, run_steps(req));
+	enum clq_status rc;
 
+	(void)clq_phase_enter(CLQ_PHASE_ROUTE);
+	rc = settle(req, run_steps(req));
 	if (rc == CLQ_OK && req->response.status < 400)
 		rc = settle(req, clq_events_fire(req, CLQ_IN_TRANSACTION));
 	if (rc != CLQ_OK || req->response.status >= 400) {
@@ -275,6 +280,14 @@ start_over(struct clq_request *req, struct clq_str raw_path,
 	req->summary.batch_size = -1;
 }
 
+static void
+tell_committed(struct clq_request *req)
+{
+	(void)clq_phase_enter(CLQ_PHASE_VIEW);
+	if (clq_events_fire(req, CLQ_AFTER_COMMIT) != CLQ_OK)
+		clq_log_warn("events: after-commit listeners failed");
+}
+
 void
 clq_dispatch(struct clq_request *req)
 {
@@ -282,6 +295,10 @@ clq_dispatch(struct clq_request *req)
 	enum clq_status rc;
 
 	clq_summary_begin(req);
+	if (req->server->wants_phases) {
+		req->phases = clq_arena_alloc(req->arena, sizeof *req->phases);
+		clq_phases_begin(req->phases);
+	}
 	req->tx = clq_arena_alloc(req->arena, sizeof *req->tx);
 	clq_events_reset(req);
 	while ((rc = attempt(req)) == CLQ_RETRY) {
@@ -297,9 +314,10 @@ clq_dispatch(struct clq_request *req)
 		}
 	}
 	render(req);
-	if (rc == CLQ_OK && req->response.status < 400 &&
-	    clq_events_fire(req, CLQ_AFTER_COMMIT) != CLQ_OK)
-		clq_log_warn("events: after-commit listeners failed");
+	if (rc == CLQ_OK && req->response.status < 400)
+		tell_committed(req);
+	if (req->phases != NULL)
+		clq_phases_end();
 	clq_response_finish(req);
 	clq_summary_log(req, "request.summary");
 }
@@ -340,7 +358,9 @@ clq_subrequest_run(struct clq_request *req)
 	req->events = req->parent->events;
 	req->tx->mark_wanted = true;
 	events = clq_events_mark(req);
+	(void)clq_phase_enter(CLQ_PHASE_ROUTE);
 	rc = settle(req, run_steps(req));
+	(void)clq_phase_enter(CLQ_PHASE_VIEW);
 	req->tx->mark_wanted = false;
 	if (rc == CLQ_RETRY)
 		return rc;

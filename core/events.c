@@ -15,6 +15,7 @@
 
 #include "resource.h"
 #include "server.h"
+#include "timed.h"
 #include "tx.h"
 
 /* Listeners may raise events whose listeners raise events ...: that far. */
@@ -312,12 +313,13 @@ static clq_msec
 event_timestamp(struct clq_request *req, const struct clq_event *event,
     bool ask)
 {
-	const struct clq_server *srv = req->server;
+	const struct clq_storage_ops *storage;
 	clq_msec newest = 0, stored;
+	void *self;
 
-	if (ask && srv->storage.ops != NULL && req->tx->open &&
-	    srv->storage.ops->timestamp(srv->storage.self, &event->coll,
-	    &stored) == CLQ_OK)
+	storage = clq_timed_storage(req->server, &self);
+	if (ask && storage != NULL && req->tx->open &&
+	    storage->timestamp(self, &event->coll, &stored) == CLQ_OK)
 		return stored;
 	for (size_t i = 0; i < event->nchanges; i++)
 		if (event->changes[i].new_ != NULL &&

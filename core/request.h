@@ -15,6 +15,7 @@ struct clq_tx;			/* tx.h */
 struct clq_event_list;		/* events.h */
 struct clq_auth_memo;		/* auth.h */
 struct clq_kept;		/* request.c */
+struct clq_phases;		/* phases.h */
 
 enum { CLQ_MAX_VARS = 8 };
 
@@ -118,6 +119,8 @@ struct clq_request {
 	clq_view_f		*render;
 	void			*render_ctx;
 	struct clq_summary	 summary;
+	struct clq_phases	*phases;	/* NULL: nobody asked, or a
+						   sub-request: its batch's */
 };
 
 /* A request with empty members over arena; for fcgi, batch and tests. */

@@ -23,6 +23,7 @@
 #include "resource.h"
 #include "router.h"
 #include "settings_load.h"
+#include "timed.h"
 #include "views.h"
 
 /* ---- settings that core itself looks at all the time ------------------- */
@@ -167,6 +168,7 @@ configure(struct clq_server *srv)
 	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;
 	clq_cors_configure(srv);
+	clq_timed_configure(srv);
 	if (rc == CLQ_OK)
 		rc = check_permissions(srv);
 	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))

@@ -33,6 +33,7 @@ struct clq_hello;		/* hello.h: capabilities, public settings */
 struct clq_lifecycle;		/* lifecycle.h: end of service, backoff */
 struct clq_cors;		/* cors.h: allowed origins */
 struct clq_listeners;		/* listeners.h: their kinds */
+struct clq_timed;		/* timed.h: a clock around backend calls */
 
 struct clq_server {
 	struct clq_arena		*arena;		/* start-up memory */
@@ -56,6 +57,8 @@ struct clq_server {
 	struct clq_lifecycle		*lifecycle;
 	struct clq_cors			*cors;
 	struct clq_listeners		*listeners;
+	bool				 wants_phases;	/* phases.h */
+	struct clq_timed		*timed;		/* NULL: no clock */
 
 	struct clq_resource_entry	*resources;	/* resource.h */
 	size_t				 nresources;

@@ -16,10 +16,12 @@
 #include "cache.h"
 #include "router.h"
 #include "server.h"
+#include "timed.h"
 
 struct backend {
 	const struct clq_backend_ops	*ops;
 	void				*self;
+	enum clq_timed_kind		 kind;
 };
 
 /* The distinct transactional instances: 0, 1 or 2, storage first. */
@@ -30,27 +32,50 @@ backends(const struct clq_server *srv, struct backend out[2])
 
 	if (srv->storage.ops != NULL)
 		out[n++] = (struct backend){ srv->storage.plugin->backend,
-		    srv->storage.self };
+		    srv->storage.self, CLQ_TIMED_STORAGE };
 	if (srv->permission.ops != NULL &&
 	    (n == 0 || srv->permission.self != out[0].self))
 		out[n++] = (struct backend){ srv->permission.plugin->backend,
-		    srv->permission.self };
+		    srv->permission.self, CLQ_TIMED_PERMISSION };
 	return n;
+}
+
+static enum clq_status
+begin_one(const struct clq_timed *t, const struct backend *b,
+    enum clq_tx_mode mode)
+{
+	struct clq_call call = clq_call_begin(t, b->kind);
+	enum clq_status rc = b->ops->begin(b->self, mode);
+
+	clq_call_end(t, &call, CLQ_STR("begin"));
+	return rc;
+}
+
+static enum clq_status
+finish_one(const struct clq_timed *t, const struct backend *b, bool commit)
+{
+	struct clq_call call = clq_call_begin(t, b->kind);
+	enum clq_status rc = b->ops->finish(b->self, commit);
+
+	clq_call_end(t, &call, commit ? CLQ_STR("commit") :
+	    CLQ_STR("rollback"));
+	return rc;
 }
 
 static enum clq_status
 begin_all(struct clq_request *req, enum clq_tx_mode mode)
 {
 	struct backend b[2];
+	const struct clq_timed *t = req->server->timed;
 	size_t n = backends(req->server, b);
 	enum clq_status rc;
 
 	for (size_t i = 0; i < n; i++) {
-		rc = b[i].ops->begin(b[i].self, mode);
+		rc = begin_one(t, &b[i], mode);
 		if (rc == CLQ_OK)
 			continue;
 		while (i-- > 0)
-			(void)b[i].ops->finish(b[i].self, false);
+			(void)finish_one(t, &b[i], false);
 		return rc;
 	}
 	req->tx->mode = mode;
@@ -72,7 +97,8 @@ clq_tx_finish(struct clq_request *req, bool commit)
 	req->tx->open = false;
 	req->tx->marked = false;
 	for (size_t i = 0; i < n; i++) {
-		one = b[i].ops->finish(b[i].self, commit && rc == CLQ_OK);
+		one = finish_one(req->server->timed, &b[i],
+		    commit && rc == CLQ_OK);
 		if (rc != CLQ_OK || one == CLQ_OK || !commit)
 			continue;
 		rc = one;
@@ -175,11 +201,13 @@ verb_mode(const struct clq_request *req)
 enum clq_status
 clq_tx_sync(struct clq_request *req)
 {
-	const struct clq_server *srv = req->server;
+	const struct clq_storage_ops *storage;
+	void *self;
 
-	if (!req->tx->open || srv->storage.ops == NULL)
+	storage = clq_timed_storage(req->server, &self);
+	if (!req->tx->open || storage == NULL)
 		return CLQ_OK;
-	return srv->storage.ops->sync(srv->storage.self);
+	return storage->sync(self);
 }
 
 /* ---- lookups ----------------------------------------------------------- */
@@ -187,30 +215,35 @@ clq_tx_sync(struct clq_request *req)
 /* Two instances: each gets only its own questions, since a backend that can
  * answer both halves would. */
 static enum clq_status
-lookup_apart(const struct clq_server *srv, struct clq_lookup *l)
+lookup_apart(struct clq_server *srv, struct clq_lookup *l)
 {
+	const struct clq_permission_ops *permission;
+	const struct clq_storage_ops *storage;
 	struct clq_lookup half;
 	enum clq_status rc;
+	void *self;
 
-	if (srv->storage.ops != NULL) {
+	storage = clq_timed_storage(srv, &self);
+	if (storage != NULL) {
 		memset(&half, 0, sizeof half);
 		half.arena = l->arena;
 		half.wants = l->wants;
 		half.nwants = l->nwants;
 		half.reading = l->reading;
 		half.timestamp_of = l->timestamp_of;
-		rc = srv->storage.ops->lookup(srv->storage.self, &half);
+		rc = storage->lookup(self, &half);
 		if (rc != CLQ_OK)
 			return rc;
 		l->timestamp = half.timestamp;
 	}
-	if (srv->permission.ops == NULL)
+	permission = clq_timed_permission(srv, &self);
+	if (permission == NULL)
 		return CLQ_OK;
 	half = *l;
 	half.wants = NULL;
 	half.nwants = 0;
 	half.timestamp_of = NULL;
-	rc = srv->permission.ops->lookup(srv->permission.self, &half);
+	rc = permission->lookup(self, &half);
 	if (rc != CLQ_OK)
 		return rc;
 	l->groups = half.groups;
@@ -221,8 +254,9 @@ lookup_apart(const struct clq_server *srv, struct clq_lookup *l)
 enum clq_status
 clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
 {
-	const struct clq_server *srv = req->server;
+	struct clq_server *srv = req->server;
 	enum clq_status rc;
+	void *self;
 
 	if ((rc = clq_auth_resolve(req)) != CLQ_OK)
 		return rc;
@@ -236,7 +270,7 @@ clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
 	l->reading = req->tx->mark_wanted && !req->tx->marked;
 	if (srv->storage.ops != NULL &&
 	    srv->storage.self == srv->permission.self)
-		rc = srv->storage.ops->lookup(srv->storage.self, l);
+		rc = clq_timed_storage(srv, &self)->lookup(self, l);
 	else
 		rc = lookup_apart(srv, l);
 	if (rc == CLQ_OK)
@@ -265,8 +299,7 @@ clq_storage(struct clq_request *req, void **self)
 {
 	if (req->server->storage.ops == NULL || !backend_usable(req))
 		return NULL;
-	*self = req->server->storage.self;
-	return req->server->storage.ops;
+	return clq_timed_storage(req->server, self);
 }
 
 const struct clq_permission_ops *
@@ -274,8 +307,7 @@ clq_permission(struct clq_request *req, void **self)
 {
 	if (req->server->permission.ops == NULL || !backend_usable(req))
 		return NULL;
-	*self = req->server->permission.self;
-	return req->server->permission.ops;
+	return clq_timed_permission(req->server, self);
 }
 
 enum clq_status

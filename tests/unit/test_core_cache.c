@@ -104,7 +104,8 @@ static void
 setup(void)
 {
 	arena = clq_arena_new();
-	cache = (struct clq_cache){ &fake_ops, &fake, CLQ_STR("app:") };
+	cache = (struct clq_cache){ .ops = &fake_ops, .self = &fake,
+	    .prefix = CLQ_STR("app:") };
 	fake = (struct fake){ .answer = CLQ_OK };
 }
 
@@ -282,7 +283,7 @@ Test(cached, removes_instead_of_storing_what_cannot_be)
 
 Test(cached, without_a_backend_has_forgotten_all)
 {
-	struct clq_cache none = { NULL, NULL, CLQ_STR("app:") };
+	struct clq_cache none = { .prefix = CLQ_STR("app:") };
 	struct clq_str key = CLQ_STR("k"), v;
 	clq_msec left;
 
