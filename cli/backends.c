@@ -7,11 +7,13 @@
  * process, one connection. The service may be running meanwhile; writers take
  * turns as those of two workers do.
  */
+#include <cliquet/buf.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
 #include "cache.h"
 #include "cli.h"
+#include "resource.h"
 #include "server.h"
 
 #include <inttypes.h>
@@ -123,6 +125,32 @@ cli_flush_cache(const struct cli *cli)
 
 /* ---- purge-deleted ----------------------------------------------------- */
 
+/* The names that the application gave its resources; others are mistakes. */
+static bool
+known_resources(const struct cli *cli, const struct clq_server *srv)
+{
+	struct clq_buf names;
+	bool good = true, known;
+
+	clq_buf_init(&names, srv->arena, 0);
+	for (size_t j = 0; j < srv->nresources; j++)
+		clq_buf_printf(&names, "%s%s", j > 0 ? ", " : "",
+		    srv->resources[j].decl->name);
+	for (int i = 0; i < cli->noperands - 1; i++) {
+		known = false;
+		for (size_t j = 0; j < srv->nresources; j++)
+			known = known || strcmp(cli->operands[i],
+			    srv->resources[j].decl->name) == 0;
+		if (known)
+			continue;
+		good = false;
+		clq_log_err("purge-deleted: there is no resource '%s'; the "
+		    "application has: %.*s", cli->operands[i],
+		    CLQ_FMT(clq_buf_str(&names)));
+	}
+	return good;
+}
+
 /* All resources in one transaction: all or nothing. */
 static bool
 purge(const struct cli *cli, struct clq_server *srv, int64_t retained)
@@ -175,7 +203,8 @@ cli_purge_deleted(const struct cli *cli)
 	else if (srv->storage.ops == NULL)
 		clq_log_err("%s: there is no storage; set storage_backend",
 		    cli->ini);
-	else if (out_of_reach(srv->storage.plugin))
+	else if (!known_resources(cli, srv) ||
+	    out_of_reach(srv->storage.plugin))
 		good = false;
 	else if (clq_server_open(srv) != CLQ_OK)
 		clq_log_err("the storage (%s) cannot be opened; see above",

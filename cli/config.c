@@ -9,6 +9,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "../fcgi/conf.h"
 #include "cli.h"
 #include "log_conf.h"
 #include "server.h"
@@ -19,12 +20,15 @@ cli_server(const struct cli *cli)
 {
 	struct clq_settings *s = NULL;
 	struct clq_server *srv = NULL;
+	struct clq_conf conf;
 	bool sound;
 
 	sound = clq_settings_load(cli->ini, &s) == CLQ_OK;
 	if (s == NULL)
 		return NULL;
 	if (clq_log_check(s) != CLQ_OK)
+		sound = false;
+	if (clq_conf_read(s, &conf) != CLQ_OK)
 		sound = false;
 	/* Also with wrong settings: plugins tell their problems in one go. */
 	if (clq_server_new(s, &srv) != CLQ_OK)

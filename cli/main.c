@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "log_conf.h"
+#include "settings_load.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -76,14 +77,9 @@ static const struct command {
 static const char *
 default_ini(void)
 {
-	static const char *const variables[] = { "CLIQUET_INI", "KINTO_INI" };
-	const char *path;
-	size_t i;
+	const char *path = clq_default_ini();
 
-	for (i = 0; i < CLQ_COUNT(variables); i++)
-		if ((path = getenv(variables[i])) != NULL && *path != '\0')
-			return path;
-	return "config/kinto.ini";
+	return path != NULL ? path : "config/kinto.ini"; /* for `init` */
 }
 
 static void
@@ -100,7 +96,9 @@ usage(FILE *to)
 	fprintf(to, "\n"
 	    "  --ini FILE     the configuration; else $CLIQUET_INI, "
 	    "$KINTO_INI,\n"
-	    "                 config/kinto.ini (now: %s)\n"
+	    "                 " CLQ_SYSCONFDIR "/cliquet/cliquet.ini\n"
+	    "                 or config/kinto.ini, the first that exists\n"
+	    "                 (now: %s)\n"
 	    "  -q, --quiet    say errors only\n"
 	    "  -v, --verbose  say more\n"
 	    "  -h, --help     print this\n", default_ini());

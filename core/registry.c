@@ -387,7 +387,7 @@ check(struct clq_server *srv, const struct clq_resource *decl)
 		    "most", decl->name, CLQ_MAX_RESOURCES);
 		return CLQ_INVALID;
 	}
-	if (srv->storage.ops == NULL)
+	if (srv->storage.ops == NULL && !srv->broken)
 		return clq_settings_error(srv->settings, "storage_backend",
 		    "the resource %s needs a storage backend", decl->name);
 	return CLQ_OK;

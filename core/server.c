@@ -151,16 +151,22 @@ check_permissions(struct clq_server *srv)
 static enum clq_status
 configure(struct clq_server *srv)
 {
+	bool complete = false;
 	enum clq_status rc;
 
 	/* Without a core there is nothing that a plugin could build upon. */
 	if ((rc = read_basics(srv)) != CLQ_OK ||
 	    (rc = clq_add_auth_kind(srv, &clq_auth_basic)) != CLQ_OK ||
-	    (rc = clq_views_setup(srv)) != CLQ_OK ||
-	    (rc = clq_backends_configure(srv)) != CLQ_OK ||
-	    (rc = setup_application(srv)) != CLQ_OK)
+	    (rc = clq_views_setup(srv)) != CLQ_OK)
 		return rc;
-	rc = setup_includes(srv);
+	/* What is wrong with the backends must not hide the rest; what is wrong
+	 * with the application would make echoes of all includes. */
+	rc = clq_backends_configure(srv);
+	srv->broken = rc != CLQ_OK;
+	if (setup_application(srv) == CLQ_OK)
+		complete = setup_includes(srv) == CLQ_OK && !srv->broken;
+	if (!complete)
+		rc = CLQ_INVALID;
 	if (read_basics(srv) != CLQ_OK ||	/* with the new defaults */
 	    clq_auth_configure(srv) != CLQ_OK ||
 	    clq_lifecycle_configure(srv) != CLQ_OK)
@@ -173,7 +179,8 @@ configure(struct clq_server *srv)
 		rc = check_permissions(srv);
 	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))
 		rc = CLQ_INVALID;
-	if (rc == CLQ_OK)
+	/* Only when all who could know a key were asked. */
+	if (complete)
 		clq_settings_warn_unknown(srv->settings);
 	return rc;
 }

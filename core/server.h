@@ -49,6 +49,8 @@ struct clq_server {
 	int64_t				 max_fetch;	/* storage_max_fetch_size */
 	int64_t				 paginate_by;	/* 0: none */
 	bool				 explicit_permissions;
+	bool				 broken;	/* will not start; only
+							   asked for problems */
 
 	struct clq_router		*router;
 	struct clq_auth			*auth;

@@ -248,8 +248,9 @@ print_entry(FILE *to, struct clq_arena *arena, const struct clq_entry *e,
 	} else {
 		/* a mask is no value: whoever uses the dump as an ini must not
 		 * get it as his secret */
-		fprintf(to, "# Set by %s.\n%s%s%s = ", e->where,
-		    masked(e) ? "#" : "", prefix, key);
+		fprintf(to, "# Set by %s%s%s.\n%s%s%s = ", e->where,
+		    e->over != NULL ? ", over " : "",
+		    e->over != NULL ? e->over : "", masked(e) ? "#" : "", prefix, key);
 		print_value(to, arena, e);
 	}
 	fputs("\n\n", to);

@@ -50,6 +50,8 @@ take_variable(struct clq_settings *s, struct clq_entry *e,
 		    "not UTF-8; write it in UTF-8, or unset the variable");
 		return;
 	}
+	if (e->origin == CLQ_ORIGIN_FILE)
+		e->over = e->where;
 	clq_settings_assign(s, e, value, CLQ_ORIGIN_ENV,
 	    clq_arena_printf(s->arena, "environment %s", var).p);
 }

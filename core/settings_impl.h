@@ -23,6 +23,7 @@ struct clq_entry {
 	struct clq_strs			 words;	/* of the value */
 	enum clq_origin			 origin;
 	const char			*where;	/* "kinto.ini:12" */
+	const char			*over;	/* what the environment beat */
 	const char			*spelled; /* with its prefix */
 	struct clq_str			 raw;	/* before decoding */
 	const struct clq_setting	*row;	/* NULL: nobody declared it */

@@ -150,6 +150,23 @@ clq_settings_load(const char *path, struct clq_settings **out)
 	return rc;
 }
 
+const char *
+clq_default_ini(void)
+{
+	static const char *const names[] = { "CLIQUET_INI", "KINTO_INI" };
+	static const char *const usual[] = {
+		CLQ_SYSCONFDIR "/cliquet/cliquet.ini", "config/kinto.ini" };
+	const char *v;
+
+	for (size_t i = 0; i < CLQ_COUNT(names); i++)
+		if ((v = getenv(names[i])) != NULL && *v != '\0')
+			return v;
+	for (size_t i = 0; i < CLQ_COUNT(usual); i++)
+		if (access(usual[i], F_OK) == 0)
+			return usual[i];
+	return NULL;
+}
+
 /* ---- unknown keys ------------------------------------------------------ */
 
 /* Edits (insert, delete, replace) from a to b, if both are short. */
@@ -196,6 +213,77 @@ similar(const struct clq_settings *s, const char *key)
 	return found;
 }
 
+/* A key as the rest of a variable's name: upper case, '_' for '.' and '-'. */
+static const char *
+as_variable(struct clq_arena *arena, const char *key)
+{
+	char *c, *var = clq_arena_cstr(arena, clq_str_of(key));
+
+	for (c = var; *c != '\0'; c++)
+		if (*c == '.' || *c == '-')
+			*c = '_';
+		else if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	return var;
+}
+
+/* The known key that the variable sets, or (*exact false) one that looks like
+ * it; NULL: neither. */
+static const char *
+variable_key(const struct clq_settings *s, struct clq_arena *arena,
+    const char *name, bool *exact)
+{
+	size_t i, d, best = 3;
+	const char *found = NULL, *var;
+
+	*exact = false;
+	for (i = 0; i < s->n; i++) {
+		var = as_variable(arena, s->entries[i]->key);
+		d = distance(name, var);
+		if (strcmp(name, var) == 0) {
+			*exact = true;
+			return s->entries[i]->key;
+		}
+		if (s->entries[i]->row != NULL && d <= best &&
+		    d <= strlen(name) / 4 + 1) {
+			best = d;
+			found = var;
+		}
+	}
+	return found;
+}
+
+/* KINTO_ may be meant for something else of that name; CLIQUET_ is ours. */
+static void
+warn_unknown_variables(const struct clq_settings *s, struct clq_arena *arena)
+{
+	static const char *const prefixes[] = { "CLIQUET_", "KINTO_" };
+	const char *found, *name;
+	struct clq_str var;
+	bool exact;
+
+	for (char **e = environ; *e != NULL; e++) {
+		for (size_t i = 0; i < CLQ_COUNT(prefixes); i++) {
+			if (strncmp(*e, prefixes[i], strlen(prefixes[i])) != 0)
+				continue;
+			var = clq_str_sub(clq_str_of(*e), 0, strcspn(*e, "="));
+			name = clq_arena_cstr(arena, clq_str_sub(var,
+			    strlen(prefixes[i]), var.len));
+			found = variable_key(s, arena, name, &exact);
+			if (exact || strcmp(name, "INI") == 0 ||
+			    (found == NULL && i > 0))
+				continue;
+			clq_log_once(CLQ_LOG_WARNING, clq_arena_cstr(arena,
+			    var), "environment %.*s: sets nothing; %s%s%s",
+			    CLQ_FMT(var), found != NULL ? "did you mean " :
+			    "a key that no table of settings names must be in "
+			    "the ini before a variable can change it",
+			    found != NULL ? prefixes[i] : "",
+			    found != NULL ? found : "");
+		}
+	}
+}
+
 void
 clq_settings_warn_unknown(const struct clq_settings *s)
 {
@@ -217,5 +305,6 @@ clq_settings_warn_unknown(const struct clq_settings *s)
 		    hint != NULL ? "did you mean '" : "it has no effect",
 		    hint != NULL ? hint : "", hint != NULL ? "'?" : "");
 	}
+	warn_unknown_variables(s, arena);
 	clq_arena_free(&arena);
 }

@@ -29,6 +29,14 @@ extern const size_t clq_n_core_settings;
 CLQ_API enum clq_status clq_settings_load(const char *path,
     struct clq_settings **out) CLQ_MUST_CHECK;
 
+/*
+ * Where the ini is if the command line does not say, for the server and for the
+ * operator's command alike: $CLIQUET_INI, $KINTO_INI,
+ * SYSCONFDIR/cliquet/cliquet.ini if there is one, ./config/kinto.ini if there
+ * is one; else NULL.
+ */
+CLQ_API const char *clq_default_ini(void);
+
 /* The same from a text; name stands for the file in messages. For tests. */
 CLQ_API enum clq_status clq_settings_parse(const char *name,
     struct clq_str text, struct clq_settings **out) CLQ_MUST_CHECK;

@@ -7,6 +7,8 @@
  */
 #include "conf.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 
 /* An empty text means the same as none. */
@@ -42,9 +44,37 @@ read_mode(struct clq_settings *s, mode_t *mode)
 	return CLQ_OK;
 }
 
+/* Said before anything is opened, with the line of the file. */
+static enum clq_status
+check_names(struct clq_settings *s)
+{
+	static const struct {
+		const char	*key;
+		bool		 group;
+	} names[] = {
+		{ "user", false }, { "group", true },
+		{ "socket_owner", false }, { "socket_group", true },
+	};
+	enum clq_status rc = CLQ_OK;
+
+	for (size_t i = 0; i < CLQ_COUNT(names); i++) {
+		const char *v = text(s, names[i].key);
+
+		if (v == NULL || (names[i].group ? getgrnam(v) != NULL :
+		    getpwnam(v) != NULL))
+			continue;
+		rc = clq_settings_error(s, names[i].key, "there is no %s "
+		    "\"%s\"; make it, or name another",
+		    names[i].group ? "group" : "user", v);
+	}
+	return rc;
+}
+
 enum clq_status
 clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 {
+	enum clq_status rc;
+
 	*conf = (struct clq_conf){
 		.sockets = clq_settings_list(s, "socket"),
 		.socket_owner = text(s, "socket_owner"),
@@ -67,5 +97,6 @@ clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 		.group = text(s, "group"),
 		.daemonize = clq_settings_bool(s, "daemonize", false),
 	};
-	return read_mode(s, &conf->socket_mode);
+	rc = read_mode(s, &conf->socket_mode);
+	return check_names(s) != CLQ_OK ? CLQ_INVALID : rc;
 }

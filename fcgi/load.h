@@ -16,10 +16,4 @@
 enum clq_status clq_load_settings(const char *path,
     struct clq_settings **settings, struct clq_conf *conf) CLQ_MUST_CHECK;
 
-/*
- * Where the ini is, if the command line does not say: $CLIQUET_INI, $KINTO_INI,
- * SYSCONFDIR/cliquet/cliquet.ini if there is one; else NULL.
- */
-const char *clq_default_ini(void);
-
 #endif

@@ -36,8 +36,9 @@ static const char usage[] =
     "Usage: cliquetd [options] [FILE]\n"
     "Serve the Cliquet application that the ini FILE describes, by FastCGI.\n"
     "\n"
-    "  -c, --config FILE  settings; else $CLIQUET_INI, $KINTO_INI or\n"
+    "  -c, --config FILE  settings; else $CLIQUET_INI, $KINTO_INI,\n"
     "                     " CLQ_SYSCONFDIR "/cliquet/cliquet.ini\n"
+    "                     or config/kinto.ini, the first that exists\n"
     "  -w, --workers N    worker processes, instead of the setting `workers`\n"
     "  -f, --foreground   stay in the foreground (the default)\n"
     "  -d, --daemonize    go to the background when ready\n"
@@ -210,15 +211,15 @@ check(struct clq_settings *settings, const struct clq_conf *conf,
 {
 	struct clq_server *srv = NULL;
 
-	if (clq_become(conf->user, conf->group) != CLQ_OK) {
-		clq_settings_free(&settings);
-		return EXIT_FAILURE;
-	}
+	bool good = clq_become(conf->user, conf->group) == CLQ_OK;
+
+	good = clq_log_check(settings) == CLQ_OK && good;
 	if (clq_server_new(settings, &srv) != CLQ_OK)
 		return EXIT_FAILURE;
-	printf("%s: fine\n", ini != NULL ? ini : "environment");
+	if (good)
+		printf("%s: fine\n", ini != NULL ? ini : "environment");
 	clq_server_free(&srv);
-	return EXIT_SUCCESS;
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int

@@ -11,6 +11,7 @@
 #include <cliquet/str.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,9 +73,29 @@ absolute_path(struct clq_settings *settings, struct clq_arena *arena,
 }
 
 /*
- * The folder must exist; the file need not. A folder that only the workers'
- * user may enter is not looked into.
+ * SQLite writes beside the file, too. Whoever runs this is the user who serves
+ * (the server asks after it has become that user), or wants to act like him.
  */
+static enum clq_status
+check_writable(struct clq_settings *settings, const char *key,
+    const char *path, const char *folder)
+{
+	const char *what = folder;
+
+	if (clq_settings_bool(settings, "readonly", false))
+		return CLQ_OK;
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0) {
+		what = path;
+		if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 ||
+		    errno == ENOENT)
+			return CLQ_OK;
+	}
+	return clq_settings_error(settings, key, "%s cannot be written by user "
+	    "id %ld: %s; make it belong to the user the server runs as, or "
+	    "start as that user", what, (long)geteuid(), strerror(errno));
+}
+
+/* The folder must exist; the file need not. */
 static enum clq_status
 check_path(struct clq_settings *settings, struct clq_arena *arena,
     const char *key, const char *path)
@@ -93,7 +114,7 @@ check_path(struct clq_settings *settings, struct clq_arena *arena,
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return clq_settings_error(settings, key, "%s is not a file: "
 		    "name the database file itself", path);
-	return CLQ_OK;
+	return check_writable(settings, key, path, folder);
 }
 
 /* Two instances on one file would wait for each other. */

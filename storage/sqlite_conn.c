@@ -128,12 +128,13 @@ static enum clq_status
 create_file(struct sq_db *q)
 {
 	int fd = open(q->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int why = errno;
 
-	if (fd == -1 && errno == ENOENT)
+	if (fd == -1 && why == ENOENT)
 		return sq_complain(q, "its folder does not exist: make it, "
 		    "owned by the user the server runs as");
-	if (fd == -1 && errno != EEXIST && access(q->path, F_OK) == -1)
-		return sq_complain(q, strerror(errno));
+	if (fd == -1 && why != EEXIST && access(q->path, F_OK) == -1)
+		return sq_complain(q, strerror(why));
 	if (fd != -1)
 		close(fd);
 	return CLQ_OK;

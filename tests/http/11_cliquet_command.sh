@@ -101,7 +101,77 @@ check 1 "there is no storage plugin 'oracle'" check-config --ini other.ini
 sed 's/^use = .*/use = egg:nothing/' b.ini > other.ini
 check 1 "there is no app plugin 'nothing'" check-config --ini other.ini
 
+# Everything at once, whoever has to say it: file, core, server, log, plugin.
+{
+	sed -e 's/^storage_backend = .*/storage_backend = oracle/' \
+	    -e 's/^use = .*/use = egg:nothing/' b.ini
+	echo 'max_requests = many'
+	echo 'socket_mode = 999'
+	echo 'user = nobody-of-that-name'
+	echo 'log_format = loud'
+	echo 'eos = someday'
+} > all.ini
+for text in "max_requests: 'many' is not" "socket_mode: not an octal" \
+    'user: there is no user "nobody-of-that-name"' \
+    "log_format: 'loud' is unknown" "no storage plugin 'oracle'" \
+    "no app plugin 'nothing'" 'eos: "someday" is not a date'; do
+	check 1 "$text" check-config --ini all.ini
+done
+# What only the server reads is no matter for the echoes of the rest.
+is 'one line for each problem' test "$("$cliquet" check-config --ini all.ini \
+    2>&1 | grep -c 'all.ini:')" -eq 8
+if [ -n "${CLIQUETD:=$(dirname "$cliquet")/cliquetd}" ]; then
+	said=$("$CLIQUETD" --check all.ini 2>&1)
+	for text in 'max_requests' 'socket_mode' 'user:' 'oracle' 'nothing' \
+	    'eos:'; do
+		is "cliquetd --check says it too: $text" \
+		    grep -q "$text" <<< "$said"
+	done
+fi
+export CLIQUET_WORKRES=3 CLIQUET_HISTORY_NOTHING=1 KINTO_VERSION=9 KINTO_PAGINATE_BI=1
+check 0 'environment CLIQUET_WORKRES: sets nothing; did you mean CLIQUET_WORKERS' \
+    check-config --ini a.ini
+check 0 'environment CLIQUET_HISTORY_NOTHING: sets nothing; a key that no' \
+    check-config --ini a.ini
+check 0 'did you mean KINTO_PAGINATE_BY' check-config --ini a.ini
+is 'what may be meant for others is left alone' sh -c \
+    "! '$cliquet' check-config --ini a.ini 2>&1 | grep KINTO_VERSION"
+unset CLIQUET_WORKRES CLIQUET_HISTORY_NOTHING KINTO_VERSION KINTO_PAGINATE_BI
+
+# A folder that the server could not write to.
+as=
+if [ "$(id -u)" -eq 0 ]; then
+	as="setpriv --reuid=65534 --regid=65534 --clear-groups"
+	chmod 711 "$dir"
+	mkdir closed && chmod 755 closed && cp b.ini closed/c.ini
+else
+	mkdir closed && cp b.ini closed/c.ini
+fi
+sed -i -e 's/^storage_backend = .*/storage_backend = sqlite/' \
+    -e "s|^storage_url = .*||" closed/c.ini
+echo "storage_url = sqlite://$dir/closed/data.db" >> closed/c.ini
+chmod 644 closed/c.ini
+[ -n "$as" ] || chmod 555 closed
+if $as test -x "$cliquet" 2> /dev/null; then
+	for program in "$cliquet --ini $dir/closed/c.ini check-config" \
+	    "$CLIQUETD $dir/closed/c.ini"; do
+		# shellcheck disable=SC2086
+		said=$($as timeout 10 $program 2>&1)
+		is "it is named: ${program%% *}" grep -q \
+		    "storage_url: $dir/closed cannot be written by user id" \
+		    <<< "$said"
+	done
+else
+	n=$((n + 1))
+	echo "ok $n - a folder that cannot be written # SKIP build folder"
+fi
+chmod 755 closed
+
 # ---- dump-config
+export CLIQUET_WORKERS=5
+check 0 '# Set by environment CLIQUET_WORKERS, over b.ini:' \
+    dump-config --ini b.ini
+unset CLIQUET_WORKERS
 check 0 '# Set by a.ini:' dump-config --ini a.ini
 is 'no secret is shown' sh -c "! '$cliquet' dump-config --ini a.ini |
     grep -q \"\$(sed -n 's/^userid_hmac_secret = //p' a.ini)\""
@@ -118,6 +188,8 @@ is 'a dry run makes nothing' test ! -e 'da%ta/kinto.db'
 check 0 'storage: sqlite is up to date' migrate --ini a.ini
 check 0 'storage: sqlite is up to date' migrate --ini a.ini
 check 0 '0 tombstones purged' purge-deleted --ini a.ini record bucket 10
+check 1 "there is no resource 'buckets'; the application has: " \
+    purge-deleted --ini a.ini record buckets 10
 check 1 'out of reach' purge-deleted --ini b.ini record 10
 check 1 'out of reach' flush-cache --ini a.ini
 export KINTO_READONLY=true
