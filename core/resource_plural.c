@@ -257,23 +257,20 @@ deleted_one(struct clq_target *t, const struct clq_deleted *d,
 	return CLQ_OK;
 }
 
-/* The permissions go with the objects: of all at once if no object is left. */
+/*
+ * The permissions go with the objects, one by one: a pattern over the list would
+ * also take those of objects below a parent that is not there (section 08-5).
+ */
 static enum clq_status
-forget_permissions(struct clq_target *t, struct clq_str *uris, size_t n,
-    bool all)
+forget_permissions(struct clq_target *t, const struct clq_str *uris, size_t n)
 {
 	const struct clq_permission_ops *permission;
-	struct clq_str below;
 	void *self;
 
 	if (n == 0 || (t->entry->decl->flags & CLQ_RESOURCE_USER) != 0 ||
 	    (permission = clq_permission(t->req, &self)) == NULL)
 		return CLQ_OK;
-	if (!all)
-		return permission->delete_objects(self, uris, n);
-	below = clq_arena_printf(t->req->arena, "%.*s/*",
-	    CLQ_FMT(t->at.plural));
-	return permission->delete_objects(self, &below, 1);
+	return permission->delete_objects(self, uris, n);
 }
 
 /* True if an object that matches is left behind the last one deleted. */
@@ -324,7 +321,7 @@ follow_up(struct listing *l, const struct clq_deletions *out,
 	struct clq_target *t = l->t;
 	struct clq_str *uris = clq_arena_calloc(t->req->arena, out->n,
 	    sizeof *uris);
-	bool more = false, all;
+	bool more = false;
 	enum clq_status rc;
 
 	for (size_t i = 0; i < out->n; i++) {
@@ -339,9 +336,7 @@ follow_up(struct listing *l, const struct clq_deletions *out,
 	if (out->n > 0 && out->n >= l->query.limit &&
 	    (rc = more_left(l, &out->items[out->n - 1].old, &more)) != CLQ_OK)
 		return rc;
-	all = l->query.nfilters == 0 && l->only == NULL && !more &&
-	    l->params.limit == 0 && l->params.token.p == NULL;
-	if ((rc = forget_permissions(t, uris, out->n, all)) != CLQ_OK)
+	if ((rc = forget_permissions(t, uris, out->n)) != CLQ_OK)
 		return rc;
 	return more ? link_next(l, &out->items[out->n - 1].old, out->n,
 	    true) : CLQ_OK;
