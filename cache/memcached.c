@@ -69,7 +69,8 @@ struct mc_entry {
 static const struct clq_setting mc_settings[] = {
 	{ "cache_hosts", CLQ_SET_LIST, "", 0, 0, NULL,
 	    "memcached: servers, as host:port or path of a unix socket; each "
-	    "key lives on one of them." },
+	    "key lives on one of them. If empty: those in cache_url, which "
+	    "is where `kinto init` writes them." },
 };
 
 static struct mc_cache *
@@ -376,9 +377,14 @@ configure_hosts(struct mc_cache *m, struct clq_settings *settings)
 	const char *key = mc_settings[0].key;
 	struct clq_strs list = clq_settings_list(settings, key);
 
+	if (list.n == 0) {
+		key = "cache_url";
+		list = clq_settings_list(settings, key);
+	}
 	if (list.n == 0)
-		return clq_settings_error(settings, key, "is empty; name the "
-		    "memcached servers, as \"127.0.0.1:11211\"");
+		return clq_settings_error(settings, mc_settings[0].key,
+		    "is empty; name the memcached servers, as "
+		    "\"127.0.0.1:11211\"");
 	m->hosts = clq_arena_calloc(m->arena, list.n, sizeof(*m->hosts));
 	m->n_hosts = list.n;
 	for (size_t i = 0; i < list.n; i++)
