@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends that do not answer (sections 07-2, 02-5): a PostgreSQL behind a
+network that swallows everything, a stopped memcached, an SQLite file whose
+lock somebody holds. Heartbeats keep heartbeat_timeout_seconds, requests get 503
+within the backend's own time-out, and all is well again by itself."""
+import os
+import select
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+
+from api import start_kinto
+from harness import Test, free_port, wait_for
+
+USER = 'u:p'
+GRACE = 1.5     # what a loaded machine may add
+
+
+class Proxy:
+    """A TCP relay in a thread, which can stop to forward, and go on."""
+
+    def __init__(self, host, port):
+        self.target, self.frozen = (host, port), threading.Event()
+        self.ended, self.pairs = False, []
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.ended:
+            if self.frozen.is_set():
+                # The kernel goes on accepting; nobody answers.
+                time.sleep(0.02)
+                continue
+            peers = {a: b for pair in self.pairs for a, b in
+                     (pair, pair[::-1])}
+            ready, _, _ = select.select([self.listener, *peers], [], [],
+                                        0.02)
+            for s in ready:
+                if s is self.listener:
+                    a, b = s.accept()[0], socket.create_connection(self.target)
+                    self.pairs.append((a, b))
+                elif s in peers:
+                    self.relay(s, peers[s])
+
+    def relay(self, a, b):
+        try:
+            data = a.recv(65536)
+            if data:
+                b.sendall(data)
+                return
+        except OSError:
+            pass
+        self.pairs = [p for p in self.pairs if a not in p]
+        a.close()
+        b.close()
+
+    def end(self):
+        self.ended = True
+        self.thread.join()
+        for s in [self.listener] + [s for p in self.pairs for s in p]:
+            s.close()
+
+
+def timed(fn):
+    begun = time.monotonic()
+    return fn(), time.monotonic() - begun
+
+
+def beats(t, api, wanted, limit, what, n=3):
+    """n heartbeats in a row, so that every worker is asked."""
+    worst, bodies = 0, []
+    for _ in range(n):
+        r, took = timed(lambda: api('GET', '/__heartbeat__'))
+        worst = max(worst, took)
+        bodies.append((r.status, r.body))
+    t.equal(bodies, [(200 if all(wanted.values()) else 503, wanted)] * n,
+            what)
+    t.ok(worst < limit + GRACE, 'in time (%.1f s)' % worst)
+
+
+def is_503(t, api, limit, what, **more):
+    r, took = timed(lambda: api('GET', '/buckets/b', user=USER, **more))
+    t.equal((r.error[:2], r.headers.get('retry-after')), ((503, 201), '7'),
+            what)
+    t.ok(took < limit + GRACE, 'in time (%.1f s)' % took)
+
+
+def is_back(t, api, what):
+    t.ok(wait_for(lambda: api('GET', '/buckets/b', user=USER).status == 200 and
+                  api('GET', '/__heartbeat__').status == 200, 15), what)
+
+
+def up(*down):
+    return {name: name not in down for name in
+            ('storage', 'permission', 'cache')}
+
+
+def postgresql(t):
+    port = int(os.environ['CLQ_PG_PORT'])
+    proxy = Proxy('127.0.0.1', port)
+    tcp = os.environ['CLQ_PG_TCP_URL']
+    assert ':%d/' % port in tcp
+    via = tcp.replace(':%d/' % port, ':%d/' % proxy.port)
+    ini = t.ini(use='kinto', userid_hmac_secret='x',
+                storage_backend='postgresql', storage_url=tcp,
+                permission_backend='postgresql', permission_url=tcp)
+    subprocess.run([os.environ['CLIQUET'], '-q', '--ini', ini, 'migrate'],
+                   check=True)
+    values = {'multiauth.policies': 'basicauth'}
+    s, api = start_kinto(
+        t, storage_backend='postgresql', storage_url=via,
+        permission_backend='postgresql', permission_url=via,
+        storage_statement_timeout_seconds=1, heartbeat_timeout_seconds=1,
+        storage_connect_timeout_seconds=1, retry_after_seconds=7, **values)
+    t.equal(api('PUT', '/buckets/b', user=USER).status, 201, 'PostgreSQL')
+    beats(t, api, up(), 0.5, 'all is well')
+    proxy.frozen.set()
+    beats(t, api, up('storage', 'permission'), 1,
+          'a database that swallows everything is down')
+    is_503(t, api, 1, 'a request on a new connection: 503')
+    proxy.frozen.clear()
+    is_back(t, api, 'it answers again: all is well by itself')
+    proxy.frozen.set()
+    for _ in range(3):
+        is_503(t, api, 3, 'a request on an old connection: 503')
+    proxy.frozen.clear()
+    is_back(t, api, 'and again')
+    t.equal(s.text().count('died') + s.text().count('ended'), 0,
+            'no worker was lost')
+    s.stop()
+    proxy.end()
+
+
+def memcached(t):
+    program = shutil.which('memcached')
+    if program is None:
+        t.skip('memcached hangs', 'no memcached')
+        return
+    port = free_port()
+    argv = [program, '-l', '127.0.0.1', '-p', str(port), '-U', '0']
+    if os.getuid() == 0:
+        argv += ['-u', 'nobody']
+    p = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    t.procs.append(p)
+    s, api = start_kinto(
+        t, cache_backend='memcached', cache_hosts='127.0.0.1:%d' % port,
+        heartbeat_timeout_seconds=1, retry_after_seconds=7,
+        **{'multiauth.policies': 'basicauth'})
+    t.ok(wait_for(lambda: api('GET', '/__heartbeat__').status == 200),
+         'memcached')
+    api('PUT', '/buckets/b', user=USER)
+    p.send_signal(signal.SIGSTOP)
+    beats(t, api, up('cache'), 1, 'memcached is stopped: the cache is down')
+    r, took = timed(lambda: api('GET', '/buckets/b', user=USER))
+    t.equal(r.status, 200, 'what needs no cache is served')
+    t.ok(took < 1 + GRACE, 'in time (%.1f s)' % took)
+    p.send_signal(signal.SIGCONT)
+    is_back(t, api, 'it goes on: all is well')
+    s.stop()
+
+
+def sqlite(t):
+    path = t.path('locked.sqlite')
+    s, api = start_kinto(
+        t, storage_backend='sqlite', storage_url=path,
+        permission_backend='sqlite', permission_url=path,
+        heartbeat_timeout_seconds=1, sqlite_busy_timeout=1000,
+        retry_after_seconds=7, **{'multiauth.policies': 'basicauth'})
+    t.equal(api('PUT', '/buckets/b', user=USER).status, 201, 'SQLite')
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute('BEGIN IMMEDIATE')
+    beats(t, api, up('storage', 'permission'), 1,
+          'somebody holds the lock: storage is down for writing')
+    r, took = timed(lambda: api('PUT', '/buckets/c', user=USER))
+    t.equal(r.error[:2], (503, 201), 'a write: 503')
+    t.ok(took < 1 + GRACE, 'in time (%.1f s)' % took)
+    t.equal(api('GET', '/buckets/b', user=USER).status, 200, 'reads go on')
+    db.execute('ROLLBACK')
+    db.close()
+    is_back(t, api, 'the lock is free: all is well')
+    s.stop()
+
+
+with Test() as t:
+    if 'CLQ_PG_URL' in os.environ:
+        postgresql(t)
+    else:
+        t.skip('PostgreSQL hangs', 'no PostgreSQL')
+    memcached(t)
+    sqlite(t)
