@@ -84,6 +84,7 @@ enum pg_fixed {
 	PG_ROLLBACK_TO,
 	PG_RELEASE,
 	PG_LOCK,
+	PG_REPLAN,
 	PG_BEAT,
 	PG_BEAT_PERMISSION,
 	PG_BEAT_READ,
@@ -123,6 +124,19 @@ enum pg_fixed {
 	PG_DECLARED,
 	PG__FIXED_COUNT
 };
+
+/*
+ * The object `o` of the list ($1 resource, $2 parent) that has this id. The
+ * comparison of rows says nothing new, but no index except the primary key can
+ * serve it. Without statistics, as in a list that is just being filled, the
+ * planner takes one over the whole list for as good, and the plan is kept.
+ * For the same reason it is not "NOT deleted", which a partial index knows.
+ */
+#define PG_ROW_OF(o)	"(" o ".id, " o ".parent_id, " o ".resource_name)"
+#define PG_OBJECT(o, id) o ".id = " id " AND " o ".parent_id = $2"	\
+	" AND " PG_ROW_OF(o) " >= (" id ", $2, $1)"			\
+	" AND " PG_ROW_OF(o) " <= (" id ", $2, $1)"
+#define PG_LIVING(o)	o ".deleted IS NOT TRUE"
 
 struct pg_stmt {
 	enum pg_fixed	 id;
@@ -207,6 +221,7 @@ struct pg_db {
 	struct pg_dynamic	 dynamic[PG_DYNAMIC];
 	uint64_t		 clock;
 	unsigned		 serial;
+	clq_msec		 planned_at;	/* clq_monotonic() */
 
 	/* The declared indexes, as they were a moment ago. */
 	struct clq_arena	*declared_arena;

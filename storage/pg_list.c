@@ -274,8 +274,7 @@ pg_trim(void *self, const struct clq_query *q, size_t keep, int64_t *removed)
 	pg_sql_where(&b, q, q->include_deleted);
 	clq_buf_printf(&b.text, " ORDER BY last_modified DESC"
 	    " OFFSET $%u::bigint), w AS (DELETE FROM objects AS o USING n"
-	    " WHERE o.id = n.id AND o.parent_id = $2"
-	    " AND o.resource_name = $1 RETURNING 1)"
+	    " WHERE " PG_OBJECT("o", "n.id") " RETURNING 1)"
 	    " SELECT count(*) FROM w", pg_arg_int(&b.args, (int64_t)keep));
 	pg_send_queue(db, false);
 	pg_exec(db, &keep_time, &args, NULL, NULL);

@@ -12,8 +12,8 @@
 #include <cliquet/clock.h>
 
 static const struct pg_stmt find = { PG_FIND,
-	"SELECT last_modified, data FROM objects WHERE id = $3"
-	" AND parent_id = $2 AND resource_name = $1 AND NOT deleted" };
+	"SELECT last_modified, data FROM objects AS o WHERE "
+	PG_OBJECT("o", "$3") " AND " PG_LIVING("o") };
 static const struct pg_stmt timestamp = { PG_TIMESTAMP,
 	"SELECT GREATEST((SELECT last_modified FROM timestamps"
 	" WHERE parent_id = $2 AND resource_name = $1),"

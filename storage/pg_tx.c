@@ -26,6 +26,14 @@ static const struct pg_stmt begin = { PG_BEGIN,
 static const struct pg_stmt commit_ = { PG_COMMIT, "COMMIT" };
 static const struct pg_stmt rollback = { PG_ROLLBACK, "ROLLBACK" };
 
+/*
+ * A plan made when a table was tiny reads all of it, and stays when the table
+ * grows, until PostgreSQL happens to analyse it. Planning anew now and then
+ * costs less than a thousandth.
+ */
+static const struct pg_stmt replan = { PG_REPLAN, "DISCARD PLANS" };
+enum { PLAN_MSEC = 5000 };
+
 /* Statuses that mean "our bug" are said where the mistake is. */
 static enum clq_status
 misuse(const struct pg_db *db, const char *what)
@@ -56,6 +64,17 @@ connect_until(struct pg_db *db, clq_msec until)
 	return status;
 }
 
+static void
+plan_anew(struct pg_db *db)
+{
+	clq_msec now = clq_monotonic();
+
+	if (now - db->planned_at < PLAN_MSEC)
+		return;
+	db->planned_at = now;
+	pg_exec(db, &replan, NULL, NULL, NULL);
+}
+
 enum clq_status
 pg_start(struct pg_db *db, bool write)
 {
@@ -71,6 +90,7 @@ pg_start(struct pg_db *db, bool write)
 		return CLQ_OK;
 	if (connect_until(db, until) != CLQ_OK)
 		return db->doomed;
+	plan_anew(db);
 	if (db->mode == CLQ_TX_WRITE) {
 		pg_exec(db, &begin, NULL, NULL, NULL);
 		db->started = db->doomed == CLQ_OK;

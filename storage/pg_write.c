@@ -84,8 +84,7 @@ const char pg_sql_tail[] = MOVE;
 	" FROM unnest($3::text[], $4::jsonb[])"				\
 	" WITH ORDINALITY AS i(id, data, k)"				\
 	" WHERE NOT EXISTS (SELECT 1 FROM objects AS o"			\
-	" WHERE o.id = i.id AND o.parent_id = $2"			\
-	" AND o.resource_name = $1 AND NOT o.deleted))"
+	" WHERE " PG_OBJECT("o", "i.id") " AND " PG_LIVING("o") "))"
 #define N_UPDATE							\
 	", n AS MATERIALIZED (SELECT id, data, k - 1 AS k"		\
 	" FROM unnest($3::text[], $4::jsonb[])"				\
@@ -94,8 +93,8 @@ const char pg_sql_tail[] = MOVE;
 	", n AS MATERIALIZED (SELECT o.id,"				\
 	" row_number() OVER (ORDER BY i.k) - 1 AS k"			\
 	" FROM unnest($3::text[]) WITH ORDINALITY AS i(id, k)"		\
-	" JOIN objects AS o ON o.id = i.id AND o.parent_id = $2"	\
-	" AND o.resource_name = $1 AND NOT o.deleted"			\
+	" JOIN objects AS o ON " PG_OBJECT("o", "i.id")			\
+	" AND " PG_LIVING("o")						\
 	" WHERE $4::jsonb[] IS NULL)"
 
 #define W_UPSERT(where)							\
@@ -111,8 +110,7 @@ const char pg_sql_tail[] = MOVE;
 	", w AS (UPDATE objects AS o SET deleted = TRUE,"		\
 	" data = '{\"deleted\": true}',"				\
 	" last_modified = b.t + n.k * " MSEC " FROM b, n"		\
-	" WHERE o.id = n.id AND o.parent_id = $2"			\
-	" AND o.resource_name = $1 AND NOT o.deleted"			\
+	" WHERE " PG_OBJECT("o", "n.id") " AND " PG_LIVING("o")		\
 	" RETURNING o.id, o.last_modified)"
 #define RESULT " SELECT id, last_modified FROM w"
 
