@@ -163,7 +163,7 @@ struct verb_row {
 /*
  * In the order of the Allow header. The router adds HEAD to a GET that has
  * none: on objects always, on lists if the resource was declared so; its
- * answers then show no totals.
+ * answers then show no totals. Where a setting disables HEAD, it does not.
  */
 static const struct verb_row plural_verbs[] = {
 	{ CLQ_METHOD_HEAD, "head", clq_plural_head, CLQ_TX_READ },
@@ -185,6 +185,7 @@ add_verbs(struct clq_server *srv, const struct clq_resource *decl,
 {
 	bool plural = route->kind == CLQ_ROUTE_PLURAL;
 
+	route->no_head = !verb_enabled(srv, decl, plural, "head");
 	for (size_t i = 0; i < n; i++) {
 		if ((wanted & CLQ_BIT(rows[i].method)) == 0 ||
 		    (srv->readonly && rows[i].tx == CLQ_TX_WRITE) ||

@@ -163,7 +163,7 @@ verbs_complete(const struct clq_server *srv, struct clq_route *r)
 		if (r->verbs[declared[i]].view == NULL)
 			continue;
 		order_add(r, declared[i]);
-		if (declared[i] == CLQ_METHOD_GET &&
+		if (declared[i] == CLQ_METHOD_GET && !r->no_head &&
 		    r->verbs[CLQ_METHOD_HEAD].view == NULL) {
 			r->verbs[CLQ_METHOD_HEAD] = r->verbs[CLQ_METHOD_GET];
 			order_add(r, CLQ_METHOD_HEAD);

@@ -24,6 +24,7 @@ struct clq_route {
 							   view NULL: none */
 	enum clq_method			 order[CLQ_METHOD__COUNT]; /* for Allow */
 	size_t				 norder;
+	bool				 no_head;	/* HEAD is refused, GET or not */
 	unsigned			 flags;		/* CLQ_SERVICE_... */
 	void				*ctx;		/* for the views */
 	const struct clq_resource	*resource;	/* plural and object routes */

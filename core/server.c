@@ -4,8 +4,8 @@
  *
  * The order matters: backends first, since resources want to know that there is
  * a place to keep them; then the application, whose setup may give settings
- * other defaults and declares what the included plugins build upon; then the
- * includes; then what only reads settings. All problems of a step are said
+ * other defaults and declares what the included plugins build upon, as do the
+ * sections [resource:NAME]; then the includes; then what only reads settings. All problems of a step are said
  * before the start is refused.
  */
 #include "server.h"
@@ -86,6 +86,29 @@ setup_application(struct clq_server *srv)
 	return plugin_setup(srv, use, "use");
 }
 
+/* The key of the first option of a section [resource:NAME]. */
+static void
+note_first(void *ctx, const char *key, struct clq_str value)
+{
+	const char **first = ctx;
+
+	(void)value;
+	if (*first == NULL)
+		*first = key;
+}
+
+/* Resources of the ini belong to the application: a plugin makes them, which
+ * nobody need include. */
+static enum clq_status
+setup_ini_resources(struct clq_server *srv)
+{
+	const char *first = NULL;
+
+	clq_settings_each(srv->settings, "resource.", note_first, &first);
+	return first == NULL ? CLQ_OK : plugin_setup(srv,
+	    CLQ_STR("resources"), first);
+}
+
 /* Parts of the Python original, so that an existing file gets a better answer
  * than "no such plugin". */
 static bool
@@ -163,8 +186,11 @@ configure(struct clq_server *srv)
 	 * with the application would make echoes of all includes. */
 	rc = clq_backends_configure(srv);
 	srv->broken = rc != CLQ_OK;
-	if (setup_application(srv) == CLQ_OK)
-		complete = setup_includes(srv) == CLQ_OK && !srv->broken;
+	if (setup_application(srv) == CLQ_OK) {
+		complete = setup_ini_resources(srv) == CLQ_OK;
+		complete = setup_includes(srv) == CLQ_OK && complete &&
+		    !srv->broken;
+	}
 	if (!complete)
 		rc = CLQ_INVALID;
 	if (read_basics(srv) != CLQ_OK ||	/* with the new defaults */

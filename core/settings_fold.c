@@ -35,6 +35,18 @@ clq_ini_bad(struct clq_ini *ini, unsigned number, const char *fmt,
 		    ini->name);
 }
 
+/* A resource is declared by its section, which so cannot be empty: it would
+ * be overlooked. */
+static void
+check_section(struct clq_ini *ini)
+{
+	if (clq_str_starts(ini->section, "resource:") && (ini->n == 0 ||
+	    ini->lines[ini->n - 1].section.p != ini->section.p))
+		clq_ini_bad(ini, ini->section_number, "[%.*s] is empty; write "
+		    "at least its path below it, or remove it",
+		    CLQ_FMT(ini->section));
+}
+
 static void
 read_section(struct clq_ini *ini, struct clq_str body)
 {
@@ -42,8 +54,10 @@ read_section(struct clq_ini *ini, struct clq_str body)
 	struct clq_str rest = clq_str_trim(clq_str_sub(body, end + 1,
 	    body.len));
 
+	check_section(ini);
 	ini->open = NULL;
 	ini->section = clq_str_trim(clq_str_sub(body, 1, end));
+	ini->section_number = ini->number;
 	if (end == body.len)
 		clq_ini_bad(ini, ini->number, "the section has no ']'; write "
 		    "[app:main]");
@@ -135,4 +149,5 @@ clq_ini_fold(struct clq_ini *ini, struct clq_str text)
 			read_key(ini, body, indent);
 		}
 	}
+	check_section(ini);
 }

@@ -37,6 +37,7 @@ struct clq_ini {
 	unsigned		 number;	/* of the line being read */
 	unsigned		 problems;
 	struct clq_str		 section;	/* where we are; or absent */
+	unsigned		 section_number; /* line of its head */
 	struct clq_ini_line	*open;		/* may be continued; or NULL */
 	size_t			 indent;	/* of the open one */
 	struct _dictionary_	*dict;		/* iniparser's */

@@ -46,6 +46,32 @@ check_text(struct clq_settings *s, const char *name, struct clq_str text)
 	return true;
 }
 
+/*
+ * The embedded database lies beside the ini unless something else is said, so
+ * that an ini without a word about storage is good.
+ */
+static void
+place_database(struct clq_settings *s)
+{
+	const char *key = "storage_url", *slash;
+	struct clq_str folder = CLQ_STR("");
+	char *cwd = NULL;
+
+	if (s->path == NULL || clq_settings_has(s, key) ||
+	    !clq_str_is(clq_settings_str(s, "storage_backend"), "sqlite"))
+		return;
+	if (s->path[0] != '/' && (cwd = getcwd(NULL, 0)) == NULL)
+		return;		/* the backend asks for a file */
+	if ((slash = strrchr(s->path, '/')) != NULL)
+		folder = (struct clq_str){ s->path,
+		    (size_t)(slash - s->path) + 1 };
+	clq_settings_assign(s, clq_settings_entry(s, clq_str_of(key)),
+	    clq_arena_printf(s->arena, "sqlite://%s%s%.*scliquet.db",
+	    cwd != NULL ? cwd : "", cwd != NULL ? "/" : "", CLQ_FMT(folder)),
+	    CLQ_ORIGIN_DEFAULT, "default");
+	free(cwd);
+}
+
 /* Everything after the text: environment, defaults, checks. */
 static enum clq_status
 complete(struct clq_settings *s)
@@ -57,6 +83,7 @@ complete(struct clq_settings *s)
 	if (clq_settings_declare(s, clq_core_settings,
 	    clq_n_core_settings) != CLQ_OK)
 		s->wrong = true;
+	place_database(s);
 	clq_env_listeners(s);
 	return s->wrong ? CLQ_INVALID : CLQ_OK;
 }

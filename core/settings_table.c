@@ -137,7 +137,9 @@ const struct clq_setting clq_core_settings[] = {
 	/* ---- backends ---- */
 	STR("storage_backend", "sqlite",
 	    "Plugin that keeps the objects; empty: no resources."),
-	STR("storage_url", NULL, "Where the storage backend finds its data."),
+	STR("storage_url", NULL,
+	    "Where the storage backend finds its data; unset, for sqlite: "
+	    "cliquet.db beside this file."),
 	LIST("storage_indexes", "",
 	    "Indexes that `cliquet migrate` makes, as "
 	    "BUCKET/COLLECTION:FIELD."),

@@ -286,6 +286,9 @@ add_check(struct js_compiler *c, struct js_node *node,
 		return false;
 	node->n++;
 	relate(node, k);
+	if (k->ref != NULL && k->ref->node == NULL &&
+	    c->schema->dangling == NULL)
+		c->schema->dangling = value->valuestring;
 	return true;
 }
 
@@ -394,6 +397,12 @@ js_schema_free(struct js_schema **schema)
 	arena = (*schema)->arena;	/* which holds the schema itself */
 	clq_arena_free(&arena);
 	*schema = NULL;
+}
+
+const char *
+js_dangling(const struct js_schema *schema)
+{
+	return schema->dangling;
 }
 
 size_t

@@ -76,8 +76,6 @@ struct js_rule {
 /* The rule of a keyword in a draft, or NULL. */
 const struct js_rule *js_rule_find(enum js_draft draft, const char *name);
 
-/* The draft that a `$schema` names, or fallback. */
-enum js_draft js_draft_of(const cJSON *schema, enum js_draft fallback);
 
 static inline bool
 js_is_schema(const cJSON *item)
@@ -166,6 +164,7 @@ struct js_schema {
 	struct js_node		*root;
 	size_t			 tree_bytes;
 	size_t			 pattern_bytes;
+	const char		*dangling;	/* a reference; or NULL */
 };
 
 /* ---- compiling --------------------------------------------------------- */

@@ -85,6 +85,13 @@ enum clq_status js_compile(const cJSON *schema, enum js_draft fallback,
     struct clq_arena *arena, struct js_schema **out, struct js_error *error)
     CLQ_MUST_CHECK;
 
+/* The draft that a `$schema` names, or fallback. */
+enum js_draft js_draft_of(const cJSON *schema, enum js_draft fallback);
+
+/* A reference that leads nowhere, as it is written; NULL if all lead
+ * somewhere. Lives as long as the schema. */
+const char *js_dangling(const struct js_schema *schema);
+
 /* Free *schema, which may be NULL, and set it to NULL. */
 void js_schema_free(struct js_schema **schema);
 

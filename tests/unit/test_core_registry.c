@@ -104,6 +104,20 @@ Test(registry, verbs_are_disabled_by_settings)
 	stop();
 }
 
+Test(registry, a_disabled_head_is_not_served_by_get)
+{
+	struct clq_resource r = resource("thing", "/things");
+
+	start("project_version = 1.0\n"
+	    "plural_thing_head_enabled = false\n"
+	    "object_thing_head_enabled = false\n");
+	cr_assert_eq(clq_add_resource(lb.srv, &r), CLQ_OK);
+	cr_expect_str_eq(allow("/things"), "GET,POST,DELETE,OPTIONS");
+	cr_expect_str_eq(allow("/things/x"),
+	    "GET,PUT,PATCH,DELETE,OPTIONS");
+	stop();
+}
+
 Test(registry, readonly_keeps_safe_verbs)
 {
 	struct clq_resource r = resource("thing", "/things");

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 1 and step 3 of the tutorial without code: what an ini alone gives, and
+resources that it declares; then everything that can be wrong with them."""
+import json
+import os
+import re
+
+from api import Api
+from harness import CLIQUETD, Test, wait_for
+
+CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
+                                                'cliquet'))
+ALICE, BOB = 'alice:wonder', 'bob:builder'
+
+SCHEMA = {
+    '$schema': 'http://json-schema.org/draft-07/schema#',
+    'type': 'object',
+    'properties': {
+        'name': {'type': 'string', 'pattern': '^[A-Z]'},
+        'edible': {'type': 'boolean', 'default': False},
+        'spots': {'type': 'array', 'items': {'type': 'integer'}},
+    },
+    'required': ['name', 'id'],
+}
+
+SECTIONS = '''
+[resource:mushroom]
+schema = mushroom.json
+unknown = drop
+unique = name
+readonly = name
+lazy_patch = yes
+description = What grows in the forest
+
+[resource:spot]
+parent = tree
+ids = name
+
+[resource:tree]
+parent = forest
+path = /forests/{forest}/trees
+fields = kind: string required max=10
+         height: int min=0 default=3
+         seen: timestamp auto_now
+         tags: strings
+object_methods = get put
+plural_methods = GET post
+
+[resource:forest]
+access = shared
+ids = relaxed
+create_principals = system.Authenticated
+cache_seconds = 60
+
+[resource:note]
+path = /some/notes
+plural_methods = HEAD GET POST DELETE
+object_methods = none
+'''
+
+
+def write(t, sections, main='', schema=SCHEMA):
+    """A folder with an ini and a schema: the path of the ini."""
+    folder = t.name('')
+    os.mkdir(folder)
+    with open(folder + '/app.ini', 'w') as f:
+        f.write('[app:main]\nsocket = %s/s\nproject_version = 1.0\n'
+                'multiauth.policies = basicauth\nuserid_hmac_secret = x\n%s'
+                % (folder, main))
+        f.write(sections)
+    with open(folder + '/mushroom.json', 'w') as f:
+        f.write(schema if isinstance(schema, str) else json.dumps(schema))
+    return folder + '/app.ini'
+
+
+def start(t, ini):
+    server = t.spawn([CLIQUETD, ini], os.path.dirname(ini) + '/s')
+    api = Api(server)
+    wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
+    return api
+
+
+def bare(t):
+    """No application, no storage named: what is there all the same."""
+    ini = write(t, '')
+    api = start(t, ini)
+    hello = api.hello(user=ALICE)
+    t.equal((hello.status, hello.user is not None), (200, True),
+            'bare ini: hello knows who asks')
+    t.equal(api('GET', '/__heartbeat__').body,
+            {'storage': True, 'permission': True, 'cache': True},
+            'bare ini: heartbeat of storage, permission and cache')
+    batch = api('POST', '/batch', {'requests': [
+        {'path': '/'}, {'path': '/nowhere'}]})
+    t.equal([r['status'] for r in batch.body['responses']], [200, 404],
+            'bare ini: batch')
+    t.equal(api('GET', '/nowhere').error[:2], (404, 111),
+            'bare ini: errors')
+    t.equal(api('GET', '/', auth='Basic !').status, 200,
+            'bare ini: bad credentials make nobody')
+    t.ok(os.path.exists(os.path.dirname(ini) + '/cliquet.db'),
+         'bare ini: the database lies beside it')
+
+
+def private(t, api):
+    made = api('POST', '/mushrooms', {'data': {'name': 'Bolet', 'x': 1}},
+               user=ALICE)
+    t.equal((made.status, {k: v for k, v in made.data.items() if k not in
+                           ('id', 'last_modified')}),
+            (201, {'name': 'Bolet', 'edible': False}),
+            'schema: defaults are stored, unknown attributes dropped')
+    t.ok('permissions' not in made.body, 'private: no permissions')
+    url = '/mushrooms/' + made.data['id']
+    t.equal(api('GET', url, user=BOB).status, 404,
+            'private: others do not see it')
+    t.equal(api('GET', '/mushrooms').status, 401, 'private: not anonymous')
+    for body, name in (
+            ({'name': 'bolet'}, 'data.name'), ({'edible': True}, 'data.name'),
+            ({'name': 'A', 'spots': [1, 'x']}, 'data.spots.1')):
+        got = api('POST', '/mushrooms', {'data': body}, user=ALICE)
+        t.equal((got.error[:2], [d['name'] for d in got.body['details']]),
+                ((400, 107), [name]), 'schema: %s is wrong' % name)
+    again = api('POST', '/mushrooms', {'data': {'name': 'Bolet'}}, user=ALICE)
+    t.equal((again.status, again.data['id']), (200, made.data['id']),
+            'unique: the existing one')
+    got = api('PATCH', url, {'data': {'name': 'Other'}}, user=ALICE)
+    t.equal(got.error, (400, 107, 'Cannot modify name'), 'readonly')
+    got = api('PATCH', url, {'data': {'spots': 3}}, user=ALICE)
+    t.equal([d['name'] for d in got.body['details']], ['spots'],
+            'schema: the result of a PATCH')
+    got = api('PATCH', url, {'data': {'edible': False}}, user=ALICE)
+    t.equal((got.status, got.data['last_modified']),
+            (200, made.data['last_modified']), 'lazy_patch')
+    got = api('GET', '/mushrooms?mushroom=1', user=ALICE)
+    t.equal(got.error[:2], (400, 107), 'drop: unknown filters are refused')
+    got = api('GET', '/mushrooms?name=Bolet&_sort=name', user=ALICE)
+    t.equal(len(got.data), 1, 'filters and sorting')
+    changes = api('GET', '/mushrooms?_since=%d' % (
+        made.data['last_modified'] - 1), user=ALICE)
+    t.equal(len(changes.data), 1, 'synchronisation')
+    t.equal(api('DELETE', url, user=ALICE).data['deleted'], True, 'DELETE')
+
+
+def shared(t, api):
+    t.equal(api('PUT', '/forests/black', {'data': {}}).status, 401,
+            'shared: created by whom the ini allows')
+    t.equal(api('PUT', '/forests/black', {'data': {}}, user=ALICE).status,
+            201, 'ids: relaxed takes names')
+    alice = api.hello(user=ALICE).user
+    trees = '/forests/black/trees'
+    t.equal(api('POST', trees, {'data': {'kind': 'fir'}}, user=BOB).status,
+            403, 'inherit: others cannot create below')
+    made = api('POST', trees, {'data': {'kind': 'fir', 'more': 1}},
+               user=ALICE)
+    t.equal((made.status, made.data['height'], made.data['more'],
+             made.data['seen'] > 1e12, made.body['permissions']),
+            (201, 3, 1, True, {'write': [alice]}),
+            'fields: defaults, unknown ones kept, permissions')
+    got = api('POST', trees, {'data': {'height': -1, 'tags': [1]}},
+              user=ALICE)
+    t.equal([d['name'] for d in got.body['details']],
+            ['data.height', 'data.kind', 'data.tags.0'],
+            'fields: all errors at once')
+    tree = trees + '/' + made.data['id']
+    t.equal(api('GET', tree, user=BOB).status, 403, 'inherit: not shared')
+    bob = api.hello(user=BOB).user
+    api('PATCH', '/forests/black',
+        {'permissions': {'read': [bob], 'tree:create': [bob]}}, user=ALICE)
+    t.equal(api('GET', tree, user=BOB).status, 200,
+            'inherit: read of the parent')
+    t.equal(api('GET', trees, user=BOB).status, 200,
+            'inherit: the list too')
+    t.equal(api('POST', trees, {'data': {'kind': 'oak'}}, user=BOB).status,
+            201, 'inherit: NAME:create on the parent')
+    t.equal(api('POST', tree + '/spots', {'data': {'n': 1}},
+                user=ALICE).status, 201, 'two levels: write far above')
+    t.equal(api('GET', tree + '/spots', user=BOB).status, 200,
+            'two levels: read far above')
+    t.equal(api('GET', trees + '/nix/spots', user=ALICE).error[:2],
+            (404, 111), 'a missing parent is 404')
+    got = api('PATCH', tree, {'data': {}}, user=ALICE)
+    t.equal((got.error[:2], got.headers.get('allow')),
+            ((405, 115), 'GET, HEAD, PUT, OPTIONS'), 'object_methods')
+    t.equal(api('DELETE', trees, user=ALICE).status, 405, 'plural_methods')
+    t.equal(api('HEAD', '/forests', user=ALICE).status, 200, 'HEAD')
+
+
+def other(t, api):
+    made = api('POST', '/some/notes', {'data': {'a': 1}}, user=ALICE)
+    t.equal((made.status, api('GET', '/some/notes/' + made.data['id'],
+                              user=ALICE).error[:2]),
+            (201, (404, 111)), 'object_methods = none')
+    t.equal(api('HEAD', '/some/notes', user=ALICE).status, 405,
+            'plural_NAME_head_enabled = false')
+    batch = api('POST', '/batch', {'defaults': {'method': 'POST'},
+                                   'requests': [
+        {'path': '/mushrooms', 'body': {'data': {'name': 'A'}}},
+        {'path': '/mushrooms', 'body': {'data': {'name': 'b'}}},
+        {'path': '/forests', 'body': {'data': {}}}]}, user=ALICE)
+    t.equal([r['status'] for r in batch.body['responses']], [201, 400, 201],
+            'in a batch')
+
+
+WRONG = (
+    # sections, what is said
+    ('[resource:a]\npath = nowhere\n',
+     r'app.ini:7: resource.a.path: the resource a .* nowhere is refused'),
+    ('[resource:a]\npath = /x\n[resource:b]\npath = /x\n',
+     r'app.ini:9: resource.b.path: b and a \(.*app.ini:7\) have the same'),
+    ('[resource:a]\npath = /batch\n', r'"/batch" is taken by batch already'),
+    ('[resource:a]\nparent = b\n',
+     r'app.ini:7: resource.a.parent: there is no resource b'),
+    ('[resource:a]\nparent = b\n[resource:b]\nparent = a\n',
+     r'app.ini:7: resource.a.parent: a is below itself'),
+    ('[resource:a]\ncolour = red\n',
+     r'app.ini:7: resource.a.colour: there is no such option'),
+    ('[resource:a]\n', r'app.ini:6: \[resource:a\] is empty'),
+    ('[resource:A b]\npath = /x\n', r"app.ini:7: .* made of a-z, 0-9"),
+    ('[resource:a]\naccess = public\n', r'none of private, shared'),
+    ('[resource:a]\naccess = private\npath = /b/{c}/a\n',
+     r'app.ini:7: .*a private list has no parent'),
+    ('[resource:a]\nids = uuid7\n', r'none of uuid4, relaxed, name'),
+    ('[resource:a]\nunknown = drop\n', r'everything would be dropped'),
+    ('[resource:a]\nplural_methods = PUT\n', r"'PUT' is no method of a list"),
+    ('[resource:a]\nobject_methods =\n', r'no method is left'),
+    ('[resource:a]\ncache_seconds = soon\n', r"'soon' is not an integer"),
+    ('[resource:a]\nlazy_patch = maybe\n', r'neither true nor false'),
+    ('[resource:a]\nfields = name\n', r"'name' is no field; write one a line"),
+    ('[resource:a]\nfields = name: text\n', r"there is no type 'text'"),
+    ('[resource:a]\nfields = id: string\n', r"'id' is there by itself"),
+    ('[resource:a]\nfields = n: int default=x\n', r"'x' is not JSON"),
+    ('[resource:a]\nfields = n: int min=3 max=2\n', r'min is greater'),
+    ('[resource:a]\nfields = n: bool min=3\n', r'min and max are for'),
+    ('[resource:a]\nfields = n: int needed\n', r"'needed' is nothing"),
+    ('[resource:a]\nfields = n: int\n n: int\n', r"'n' is there twice"),
+    ('[resource:a]\nfields = n: int\nunique = m\n',
+     r"there is no attribute 'm'"),
+    ('[resource:a]\nschema = none.json\n',
+     r'app.ini:7: resource.a.schema: .*/none.json: No such file'),
+    ('[resource:a]\nschema = /dev/zero\n', r'/dev/zero: not a file'),
+)
+
+BAD_SCHEMAS = (
+    ('{"type": "object",\n "properties": }\n', r'mushroom.json:2: not JSON'),
+    ('[1]', r'a schema is a JSON object'),
+    ({'type': 'objekt'}, r'no JSON Schema: at "/type"'),
+    ({'$schema': 'http://x.org/mine'}, r'\$schema names no draft'),
+    ({'properties': {'a': {'pattern': '('}}}, r'pattern: .*; correct'),
+    ({'$ref': '#/definitions/a'}, r'the reference "#/definitions/a" leads'),
+    ({'required': 'name'}, r'no JSON Schema: at "/required"'),
+)
+
+
+def wrong(t):
+    cases = [(s, SCHEMA, why) for s, why in WRONG]
+    cases += [('[resource:a]\nschema = mushroom.json\n', s, why)
+              for s, why in BAD_SCHEMAS]
+    for sections, schema, why in cases:
+        ini = write(t, sections, schema=schema)
+        status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
+        if not t.ok(status == 1 and re.search(why, text),
+                    'refused: ' + why):
+            print('#', text[:500])
+    ini = write(t, '[resource:a]\nx = 1\n[resource:b]\nids = z\n'
+                '[resource:c]\nparent = d\n')
+    status, text = t.run([CLIQUETD, ini])
+    t.equal((status, set(re.findall(r'resource\.([abc])\.', text))),
+            (1, {'a', 'b', 'c'}),
+            'the start is refused with all problems')
+
+
+def main():
+    with Test() as t:
+        bare(t)
+        ini = write(t, SECTIONS, 'plural_note_head_enabled = false\n')
+        status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
+        t.equal((status, 'WARN' in text), (0, False), 'check-config: good')
+        api = start(t, ini)
+        private(t, api)
+        shared(t, api)
+        other(t, api)
+        wrong(t)
+
+
+main()
