@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * postgresql.so: objects and permissions in the tables of a Kinto database,
- * on one connection and in one transaction.
+ * on one connection and in one transaction; and a cache on another.
  *
  * Here is the descriptor; pg.h says which part does what.
  */
@@ -39,4 +39,5 @@ const struct clq_plugin clq_plugin = {
 	.backend	= &backend,
 	.storage	= &pg_storage_ops,
 	.permission	= &pg_permission_ops,
+	.cache		= &pg_cache_ops,
 };

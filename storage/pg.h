@@ -122,6 +122,14 @@ enum pg_fixed {
 	PG_FLUSH_ACES,
 	PG_FLUSH_MEMBERS,
 	PG_DECLARED,
+	PG_CACHE_GET,
+	PG_CACHE_SET,
+	PG_CACHE_TAKE,
+	PG_CACHE_TTL,
+	PG_CACHE_EXPIRE,
+	PG_CACHE_FLUSH,
+	PG_CACHE_SWEEP,
+	PG_BEAT_CACHE,
 	PG__FIXED_COUNT
 };
 
@@ -207,6 +215,7 @@ struct pg_db {
 	clq_msec		 timeout;	/* of a statement */
 	bool			 storage;	/* which tables must be there */
 	bool			 permission;
+	bool			 cache;
 
 	/* The connection, in the worker. */
 	PGconn			*conn;	/* NULL: not connected */
@@ -253,6 +262,8 @@ struct pg_db {
 	size_t			 mark;		/* ops before the mark */
 	bool			 rollback_due;	/* to be sent first */
 	bool			 release_due;
+
+	uint64_t		 cached;	/* values put into the cache */
 };
 
 /* The instance behind self, checked. */
@@ -515,6 +526,7 @@ clq_storage_index_list_f pg_index_list;
 
 extern const struct clq_storage_ops pg_storage_ops;
 extern const struct clq_permission_ops pg_permission_ops;
+extern const struct clq_cache_ops pg_cache_ops;
 
 /* pg_list.c */
 clq_storage_list_f pg_list;
@@ -554,6 +566,7 @@ struct pg_state {
 	int	permission;
 	int	cliquet;	/* what `cliquet migrate` added */
 	bool	metadata;	/* the table */
+	bool	cache;		/* the table */
 };
 
 /* CLQ_OK or CLQ_UNAVAILABLE, complained about. Outside the pipeline mode. */

@@ -57,7 +57,8 @@ pg_schema_read(struct pg_db *db, clq_msec until, struct pg_state *out)
 	    " (to_regclass('objects') IS NOT NULL"
 	    " OR to_regclass('records') IS NOT NULL)::int,"
 	    " (to_regclass('user_principals') IS NOT NULL)::int,"
-	    " (to_regclass('metadata') IS NOT NULL)::int", until);
+	    " (to_regclass('metadata') IS NOT NULL)::int,"
+	    " (to_regclass('cache') IS NOT NULL)::int", until);
 	enum clq_status status = CLQ_OK;
 	bool storage, permission;
 
@@ -67,6 +68,7 @@ pg_schema_read(struct pg_db *db, clq_msec until, struct pg_state *out)
 	storage = number(res, 0, 0) != 0;
 	permission = number(res, 0, 1) != 0;
 	out->metadata = number(res, 0, 2) != 0;
+	out->cache = number(res, 0, 3) != 0;
 	PQclear(res);
 	if (out->metadata)
 		status = read_versions(db, until, out);
@@ -113,5 +115,7 @@ pg_schema_verdict(const struct pg_db *db, const struct pg_state *s,
 	if (why == NULL && db->permission)
 		why = judge(buf, cap, "permissions", s->permission,
 		    PG_PERMISSION_VERSION);
+	if (why == NULL && db->cache)
+		why = judge(buf, cap, "the cache", s->cache, true);
 	return why;
 }

@@ -135,6 +135,18 @@ static const struct pg_step pg_permission_steps[] = {
 	"  VALUES ('permission_schema_version', '2');\n", false },
 };
 
+/* A database without a table of the cache; sec2ttl() is for Kinto. */
+static const struct pg_step pg_cache_step = { "table cache",
+	"CREATE UNLOGGED TABLE IF NOT EXISTS cache (\n"
+	"  key VARCHAR(256) PRIMARY KEY,\n"
+	"  value TEXT NOT NULL,\n"
+	"  ttl TIMESTAMP DEFAULT NULL);\n"
+	"CREATE INDEX IF NOT EXISTS idx_cache_ttl ON cache (ttl);\n"
+	"CREATE OR REPLACE FUNCTION sec2ttl(seconds FLOAT)\n"
+	"RETURNS TIMESTAMP LANGUAGE sql AS\n"
+	"$$ SELECT (now() + make_interval(secs => seconds))::TIMESTAMP $$;\n",
+	false };
+
 /* What cliquet adds, version 1; for objects, then for permissions. All may be
  * run again: a migration that was interrupted goes on where it was. */
 static const struct pg_step pg_storage_additions[] = {

@@ -268,6 +268,11 @@ static const struct pg_stmt beat_permission = { PG_BEAT_PERMISSION,
 	" ON CONFLICT (user_id, principal)"
 	" DO UPDATE SET principal = EXCLUDED.principal"
 	" RETURNING $1::timestamp" };
+static const struct pg_stmt beat_cache = { PG_BEAT_CACHE,
+	"INSERT INTO cache (key, value, ttl)"
+	" VALUES ('__heartbeat__', 'true', now() + interval '1 minute')"
+	" ON CONFLICT (key) DO UPDATE SET ttl = EXCLUDED.ttl"
+	" RETURNING $1::timestamp" };
 static const struct pg_stmt beat_read = { PG_BEAT_READ,
 	"SELECT $1::timestamp" };
 
@@ -298,8 +303,9 @@ pg_ping(void *self, bool readonly, clq_msec timeout)
 	pg_args_init(&args, arena);
 	pg_arg_time(&args, sent);
 	if (connect_until(db, until) == CLQ_OK)
-		pg_exec(db, readonly ? &beat_read : db->storage ? &beat :
-		    &beat_permission, &args, on_beat, &read);
+		pg_exec(db, readonly ? &beat_read : db->cache ? &beat_cache :
+		    db->storage ? &beat : &beat_permission, &args, on_beat,
+		    &read);
 	status = pg_wait_until(db, until);
 	if (status == CLQ_OK && read != sent)
 		status = misuse(db, "the heartbeat reads what it did not "

@@ -31,6 +31,7 @@ static const struct clq_setting storage_table[] = { TABLE("storage_") };
 static const struct clq_setting permission_table[] = {
 	TABLE("permission_")
 };
+static const struct clq_setting cache_table[] = { TABLE("cache_") };
 /* clang-format on */
 
 /* Options of SQLAlchemy's engine and pool. */
@@ -193,26 +194,44 @@ msec(const struct clq_settings *settings, const char *prefix,
 	return clq_settings_int(settings, key, def) * 1000;
 }
 
+/* The setting with the URL; without one of their own, permissions and cache are
+ * where the objects are. */
+static const char *
+url_key(const struct clq_settings *settings, const char *own, bool shared)
+{
+	return clq_settings_str(settings, own).len == 0 && shared ?
+	    "storage_url" : own;
+}
+
 static enum clq_status
 read_settings(struct pg_db *db, struct clq_settings *settings,
     const char *prefix)
 {
-	bool storage = strcmp(prefix, "storage") == 0;
+	const struct clq_setting *table = permission_table;
+	const char *url = url_key(settings, "permission_url", true);
 	enum clq_status status;
 
-	status = storage ? clq_settings_declare(settings, storage_table,
-	    CLQ_COUNT(storage_table)) : clq_settings_declare(settings,
-	    permission_table, CLQ_COUNT(permission_table));
+	if (strcmp(prefix, "storage") == 0) {
+		table = storage_table;
+		url = "storage_url";
+		db->storage = true;
+		db->permission = keeps_permissions(settings);
+	} else if (strcmp(prefix, "cache") == 0) {
+		table = cache_table;
+		url = url_key(settings, "cache_url", is_ours(clq_settings_str(
+		    settings, "storage_backend")));
+		db->cache = true;
+	} else {
+		db->permission = true;
+	}
+	status = clq_settings_declare(settings, table,
+	    CLQ_COUNT(storage_table));
 	if (status != CLQ_OK)
 		return status;
-	db->storage = storage;
-	db->permission = !storage || keeps_permissions(settings);
 	db->connect_timeout = msec(settings, prefix, "connect_timeout", 5);
 	db->timeout = msec(settings, prefix, "statement_timeout", 15);
 	warn_ignored(settings, prefix);
-	return read_url(db, settings, storage ||
-	    clq_settings_str(settings, "permission_url").len == 0 ?
-	    "storage_url" : "permission_url");
+	return read_url(db, settings, url);
 }
 
 enum clq_status

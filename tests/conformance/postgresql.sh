@@ -15,7 +15,7 @@ migrated_suite() {
 	[app:main]
 	storage_backend = postgresql
 	storage_url = $CLQ_PG_URL
-	cache_backend =
+	cache_backend = $([ "$1" = cache ] && echo postgresql)
 	userid_hmac_secret = for tests only
 	INI
 	"${CLIQUET:-$builddir/cliquet}" migrate --ini "$folder/pg.ini" \
@@ -24,7 +24,9 @@ migrated_suite() {
 		echo "Bail out! cliquet migrate fails"
 		return 1
 	}
-	suite "$1" postgresql "$CLQ_PG_URL"
+	# The cache's suite takes the server away and brings it back.
+	CLQ_TEST_STOP="$CLQ_PG_CTL kill" CLQ_TEST_START="$CLQ_PG_CTL start" \
+	    suite "$1" postgresql "$CLQ_PG_URL"
 }
 export -f migrated_suite suite
 export srcdir builddir folder
