@@ -26,6 +26,8 @@ struct cli {
 	bool		  quiet;
 	bool		  verbose;
 	bool		  dry_run;
+	bool		  once;
+	bool		  json;
 	const char	 *backend;
 	const char	 *cache_backend;
 	const char	 *host;
@@ -46,6 +48,7 @@ cli_command_f cli_migrate;		/* backends.c */
 cli_command_f cli_flush_cache;
 cli_command_f cli_purge_deleted;
 cli_command_f cli_index;		/* index.c */
+cli_command_f cli_top;			/* top.c */
 cli_command_f cli_create_user;		/* create_user.c */
 
 /* Read the settings and build the server as cliquetd would: NULL if anything

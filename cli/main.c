@@ -32,6 +32,8 @@ enum {
 	OPT_USERNAME,
 	OPT_PASSWORD,
 	OPT_DRY_RUN,
+	OPT_ONCE,
+	OPT_JSON,
 	OPT__END
 };
 #define BIT(opt)	(1u << ((opt) - OPT_BACKEND))
@@ -71,6 +73,9 @@ static const struct command {
 	  "[-u USER] [-p PASSWORD]",
 	  "create an account or change its password; asks for what is not "
 	  "given" },
+	{ "top", cli_top, BIT(OPT_ONCE) | BIT(OPT_JSON), 0, 1,
+	  "[--once | --json] [PID]",
+	  "show what the workers of a running server are doing" },
 	{ "version", show_version, 0, 0, 0, "", "print the version" }
 };
 
@@ -158,6 +163,8 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 		{ "username", required_argument, NULL, OPT_USERNAME },
 		{ "password", required_argument, NULL, OPT_PASSWORD },
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "json", no_argument, NULL, OPT_JSON },
 		{ NULL, 0, NULL, 0 }
 	};
 	const char **texts[] = { &cli->backend, &cli->cache_backend,
@@ -174,6 +181,10 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 			*texts[c - OPT_BACKEND] = optarg;
 		else if (c == OPT_DRY_RUN)
 			cli->dry_run = true;
+		else if (c == OPT_ONCE)
+			cli->once = true;
+		else if (c == OPT_JSON)
+			cli->json = true;
 		else if (c == 'i')
 			cli->ini = optarg;
 		else if (c == 'q')

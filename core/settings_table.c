@@ -192,6 +192,15 @@ const struct clq_setting clq_core_settings[] = {
 	    "Larger request bodies are refused with 413."),
 	INT("max_params_bytes", "262144", 4096, 16 * MIB, "bytes",
 	    "Most bytes of URL and headers of a request."),
+	STR("status_path", "",
+	    "Path, from the root of the site, of the status page of the "
+	    "server; empty: there is none."),
+	LIST("status_allow", "127.0.0.1 ::1",
+	    "Client addresses that may see the status page; all: no limit, "
+	    "because the web server sets it."),
+	INT("slow_request_ms", "1000", 0, 86400000, "milliseconds",
+	    "A request that takes longer is written into the log with the "
+	    "times of its parts; 0: none."),
 	STR("pidfile", "", "File that holds the master's process id."),
 	STR("user", "", "User to become after the sockets are open."),
 	STR("group", "", "Group to become; empty: the user's."),
@@ -230,7 +239,8 @@ static const char *const prefixed_only[] = {
 	"socket_group", "backlog", "workers", "max_requests",
 	"request_timeout", "shutdown_timeout", "max_connections_per_worker",
 	"connection_idle_timeout", "connection_read_timeout",
-	"max_body_bytes", "max_params_bytes", "pidfile", "user", "group",
+	"max_body_bytes", "max_params_bytes", "status_path", "status_allow",
+	"slow_request_ms", "pidfile", "user", "group",
 	"daemonize", "log_level", "log_format", "log_file", "server.host",
 	"server.port"
 };

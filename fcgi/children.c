@@ -29,9 +29,10 @@ enum {
 };
 
 enum clq_status
-clq_children_open(struct clq_children *c, size_t nslots)
+clq_children_open(struct clq_children *c, size_t nslots, const char *ini)
 {
-	*c = (struct clq_children){ .board = clq_scoreboard_new(nslots) };
+	*c = (struct clq_children){ .board = clq_scoreboard_new(nslots,
+	    ini) };
 	if (c->board == NULL)
 		return CLQ_FAILED;
 	c->items = calloc(nslots, sizeof *c->items);
@@ -175,6 +176,7 @@ bury(struct clq_children *c, struct clq_child *child, int status,
 		back_off(c, child);
 	}
 	atomic_fetch_add(&c->board->requests, atomic_load(&s->requests));
+	atomic_fetch_add(&c->board->slow, atomic_load(&s->slow));
 	child->generation->workers--;
 	child->state = CLQ_CHILD_NONE;
 	atomic_store(&s->state, CLQ_WORKER_FREE);

@@ -48,9 +48,10 @@ struct clq_children {
 	clq_msec		 not_before;	/* next fork, for back-off */
 };
 
-/* An empty book of nslots; CLQ_FAILED (logged) without memory. */
-enum clq_status clq_children_open(struct clq_children *c, size_t nslots)
-    CLQ_MUST_CHECK;
+/* An empty book of nslots; CLQ_FAILED (logged) without memory. ini: as the
+ * scoreboard names it. */
+enum clq_status clq_children_open(struct clq_children *c, size_t nslots,
+    const char *ini) CLQ_MUST_CHECK;
 void clq_children_close(struct clq_children *c);
 
 /*

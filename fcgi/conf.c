@@ -82,6 +82,9 @@ clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 		.backlog = (int)clq_settings_int(s, "backlog", 1024),
 		.workers = (int)clq_settings_int(s, "workers", 2),
 		.max_requests = clq_settings_int(s, "max_requests", 0),
+		.status_path = text(s, "status_path"),
+		.status_allow = clq_settings_list(s, "status_allow"),
+		.slow_request = clq_settings_int(s, "slow_request_ms", 1000),
 		.request_timeout = seconds(s, "request_timeout", 60),
 		.shutdown_timeout = seconds(s, "shutdown_timeout", 30),
 		.idle_timeout = seconds(s, "connection_idle_timeout", 60),
@@ -98,5 +101,8 @@ clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 		.daemonize = clq_settings_bool(s, "daemonize", false),
 	};
 	rc = read_mode(s, &conf->socket_mode);
+	if (conf->status_path != NULL && conf->status_path[0] != '/')
+		rc = clq_settings_error(s, "status_path", "begin it with a "
+		    "slash, as in /__status__");
 	return check_names(s) != CLQ_OK ? CLQ_INVALID : rc;
 }

@@ -21,6 +21,9 @@ struct clq_conf {
 	int		 backlog;
 	int		 workers;
 	int64_t		 max_requests;	/* 0: no end */
+	const char	*status_path;	/* NULL: no status page */
+	struct clq_strs	 status_allow;	/* addresses; "all" */
+	clq_msec	 slow_request;	/* 0: none is */
 	clq_msec	 request_timeout;	/* 0: none */
 	clq_msec	 shutdown_timeout;
 	clq_msec	 idle_timeout;

@@ -38,6 +38,7 @@ struct params {
 	struct clq_str		 content_type;
 	struct clq_str		 authorization;
 	struct clq_str		 software;
+	struct clq_str		 remote;
 };
 
 /* "ACCEPT_LANGUAGE" -> "Accept-Language" */
@@ -105,6 +106,7 @@ param(void *ctx, struct clq_str name, struct clq_str value)
 		{ "SERVER_SOFTWARE", &ps->software },
 		{ "CONTENT_LENGTH", &ps->content_length },
 		{ "CONTENT_TYPE", &ps->content_type },
+		{ "REMOTE_ADDR", &ps->remote },
 		{ "AUTHORIZATION", &ps->authorization },
 		{ "REDIRECT_HTTP_AUTHORIZATION", &ps->authorization },
 	};
@@ -194,6 +196,7 @@ finish(struct params *ps)
 	if (ps->content_length.len > 0)
 		add_header(req, CLQ_STR("Content-Length"),
 		    ps->content_length);
+	ps->in->remote = clq_arena_strdup(req->arena, ps->remote);
 	ps->in->nginx = clq_str_starts(ps->software, "nginx");
 }
 

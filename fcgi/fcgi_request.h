@@ -16,6 +16,7 @@ struct clq_scan;
 struct clq_incoming {
 	struct clq_request	*req;
 	bool			 nginx;		/* it understands the hint */
+	struct clq_str		 remote;	/* REMOTE_ADDR; may be absent */
 };
 
 /*

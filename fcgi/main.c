@@ -7,6 +7,7 @@
  * of them, without a master, unless --workers asks for one. Sockets from
  * systemd, or of our own, are served by a master and its workers.
  */
+#include <cliquet/clock.h>
 #include <cliquet/log.h>
 
 #include "../core/log_conf.h"
@@ -113,18 +114,20 @@ parse(int argc, char **argv, struct options *o)
 /* Without a master: this process serves until its manager has enough of it. */
 static int
 run_single(struct clq_server *srv, const struct clq_conf *conf,
-    const struct clq_listeners *l)
+    const struct clq_listeners *l, const char *ini)
 {
-	struct clq_scoreboard *board = clq_scoreboard_new(1);
+	struct clq_scoreboard *board = clq_scoreboard_new(1, ini);
 	struct clq_worker w = {
 		.server = srv, .conf = conf, .listeners = l,
-		.handover = { -1, -1 },
+		.handover = { -1, -1 }, .board = board,
 	};
 	int rc = EXIT_FAILURE;
 
 	if (board != NULL) {
 		w.slot = &board->slots[0];
 		atomic_store(&w.slot->pid, getpid());
+		atomic_store(&w.slot->generation, 1);
+		atomic_store(&w.slot->started, clq_now());
 		rc = clq_worker_run(&w);
 	}
 	clq_scoreboard_free(&board);
@@ -180,7 +183,7 @@ serve(const struct options *o, struct clq_settings *settings,
 	}
 	clq_daemon_ready();
 	if (by == CLQ_STARTED_STDIN && o->workers == 0) {
-		rc = run_single(srv, conf, l);
+		rc = run_single(srv, conf, l, o->ini);
 	} else {
 		start.server = srv;
 		start.conf = *conf;

@@ -14,6 +14,7 @@
 #include <cliquet/log.h>
 
 #include "../core/log_conf.h"
+#include "backlog.h"
 #include "children.h"
 #include "load.h"
 #include "notify.h"
@@ -268,6 +269,16 @@ patience(const struct master *m, clq_msec now)
 	return LOOK_MS;
 }
 
+static void
+look_at_queue(struct master *m)
+{
+	int waiting, backlog;
+
+	clq_backlog_read(m->start->listeners, &waiting, &backlog);
+	clq_scoreboard_queue(m->children.board, waiting, backlog);
+	atomic_store(&m->children.board->wanted, generations->conf.workers);
+}
+
 /* False in a new worker; true when the service has ended. */
 static bool
 loop(struct master *m)
@@ -284,6 +295,7 @@ loop(struct master *m)
 		now = clq_monotonic();
 		clq_children_check(c, now);
 		free_generations(false);
+		look_at_queue(m);
 		if (m->stopping && clq_children_alive(c) == 0)
 			return true;
 		if (!m->stopping) {
@@ -307,7 +319,8 @@ be_worker(struct master *m, pid_t master)
 	struct clq_worker w = {
 		.server = g->server, .conf = &g->conf,
 		.listeners = m->start->listeners, .handover = m->handover,
-		.slot = m->slot, .master = master,
+		.slot = m->slot, .board = m->children.board,
+		.master = master,
 	};
 	int rc;
 
@@ -333,7 +346,8 @@ clq_master_run(const struct clq_master_start *start)
 	if (add_generation(start->server, &start->conf, start->workers) !=
 	    CLQ_OK)
 		return rc;
-	if (clq_children_open(&m.children, MAX_SLOTS) != CLQ_OK)
+	if (clq_children_open(&m.children, MAX_SLOTS, start->ini) !=
+	    CLQ_OK)
 		return rc;
 	if (clq_handover_open(&m.handover) != CLQ_OK)
 		goto out;

@@ -2,8 +2,8 @@
 /*
  * The shared table of workers (see scoreboard.h).
  *
- * An anonymous shared mapping: it needs no file and goes with the last
- * process. A worker touches its own cache lines only.
+ * The memory file has no name in any folder and goes with the last process. A
+ * worker touches its own cache lines only.
  */
 #include "scoreboard.h"
 
@@ -11,26 +11,88 @@
 #include <cliquet/log.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { SLOW_MS = 1000 };
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW };
+
+/* Shared memory of so many zeroes, in a memory file if the kernel has them. */
+static struct clq_scoreboard *
+map_new(size_t size)
+{
+	int fd = memfd_create(CLQ_BOARD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd != -1 && (ftruncate(fd, (off_t)size) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) == -1)) {
+		close(fd);
+		fd = -1;
+	}
+	/* Not closed: that it is open is how others find it. */
+	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    fd != -1 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, fd, 0);
+}
 
 struct clq_scoreboard *
-clq_scoreboard_new(size_t nslots)
+clq_scoreboard_new(size_t nslots, const char *ini)
 {
 	size_t size = sizeof(struct clq_scoreboard) +
 	    nslots * sizeof(struct clq_slot);
-	struct clq_scoreboard *b = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct clq_scoreboard *b = map_new(size);
+	char *path = ini != NULL ? realpath(ini, NULL) : NULL;
 
 	if (b == MAP_FAILED) {
 		clq_log_err("scoreboard: %s", strerror(errno));
+		free(path);
 		return NULL;
 	}
+	memcpy(b->head.magic, CLQ_BOARD_MAGIC, sizeof b->head.magic);
+	b->head.head_size = sizeof *b;
+	b->head.slot_size = sizeof(struct clq_slot);
+	snprintf(b->head.version, sizeof b->head.version, "%s", CLQ_VERSION);
+	if (path != NULL && strlen(path) < sizeof b->head.ini)
+		snprintf(b->head.ini, sizeof b->head.ini, "%s", path);
+	free(path);
 	b->nslots = nslots;
 	b->size = size;
+	atomic_store(&b->pid, getpid());
+	atomic_store(&b->generation, 1);
+	atomic_store(&b->wanted, 1);
+	atomic_store(&b->waiting, -1);
+	atomic_store(&b->backlog, -1);
 	atomic_store(&b->started, clq_now());
 	return b;
+}
+
+const struct clq_scoreboard *
+clq_scoreboard_attach(int fd, bool *other_version)
+{
+	struct clq_scoreboard *b;
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	size_t size;
+
+	/* Without its seals it could shrink under our feet. */
+	if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &st) == -1 ||
+	    st.st_size < (off_t)sizeof b->head)
+		return NULL;
+	size = (size_t)st.st_size;
+	b = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (b == MAP_FAILED)
+		return NULL;
+	if (memcmp(b->head.magic, CLQ_BOARD_MAGIC, sizeof b->head.magic) == 0) {
+		*other_version = b->head.head_size != sizeof *b ||
+		    b->head.slot_size != sizeof(struct clq_slot) ||
+		    size < sizeof *b;
+		if (!*other_version && b->size == size && b->nslots ==
+		    (size - sizeof *b) / sizeof(struct clq_slot))
+			return b;
+	}
+	munmap(b, size);
+	return NULL;
 }
 
 void
@@ -39,6 +101,15 @@ clq_scoreboard_free(struct clq_scoreboard **board)
 	if (*board != NULL)
 		munmap(*board, (*board)->size);
 	*board = NULL;
+}
+
+void
+clq_scoreboard_queue(struct clq_scoreboard *board, int waiting, int backlog)
+{
+	atomic_store(&board->waiting, waiting);
+	atomic_store(&board->backlog, backlog);
+	if (waiting > atomic_load(&board->waiting_most))
+		atomic_store(&board->waiting_most, waiting);
 }
 
 void
@@ -64,7 +135,7 @@ clq_slot_begin(struct clq_slot *slot, clq_msec now, struct clq_str method,
 }
 
 void
-clq_slot_end(struct clq_slot *slot, clq_msec now)
+clq_slot_end(struct clq_slot *slot, clq_msec now, clq_msec slow)
 {
 	int64_t since = atomic_load_explicit(&slot->request_started,
 	    memory_order_relaxed);
@@ -75,7 +146,7 @@ clq_slot_end(struct clq_slot *slot, clq_msec now)
 	    memory_order_relaxed);
 	atomic_store_explicit(&slot->requests, atomic_load_explicit(
 	    &slot->requests, memory_order_relaxed) + 1, memory_order_relaxed);
-	if (now - since >= SLOW_MS)
+	if (slow > 0 && now - since >= slow)
 		atomic_fetch_add(&slot->slow, 1);
 }
 

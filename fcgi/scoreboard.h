@@ -6,6 +6,11 @@
  * slot, the master assigns slots and reads all. Members are atomic because
  * readers look at any moment, and because a worker may be gone in the middle
  * of a line; texts may be seen half-written and are cut at their length.
+ *
+ * The mapping is a memory file (memfd) of the master's, sealed against changes
+ * of its size: `cliquet top` finds it among the descriptors in /proc and maps
+ * it for reading, so nobody has to answer it. Who may look there is the
+ * kernel's decision: root, and the user who serves.
  */
 #ifndef CLQ_FCGI_SCOREBOARD_H
 #define CLQ_FCGI_SCOREBOARD_H
@@ -31,34 +36,64 @@ struct clq_slot {
 	_Atomic(int64_t)		started;	/* clq_now() */
 	_Atomic(int64_t)		request_started; /* clq_monotonic(); 0: none */
 	_Atomic(uint64_t)		requests;	/* answered */
-	_Atomic(uint64_t)		slow;		/* of those, over 1 s */
+	_Atomic(uint64_t)		slow;		/* of those, over slow_request_ms */
 	_Atomic(uint32_t)		connections;	/* open */
 	_Atomic(uint32_t)		text_len;
 	char				text[256];	/* "GET /v1/..." of the current
 							   or last request; no query */
 };
 
+/* First in the mapping, and the same in all versions. */
+struct clq_board_head {
+	char			magic[8];	/* CLQ_BOARD_MAGIC */
+	uint32_t		head_size;	/* sizeof struct clq_scoreboard */
+	uint32_t		slot_size;
+	char			version[32];	/* of the server */
+	char			ini[512];	/* absolute; empty: none, or long */
+};
+#define CLQ_BOARD_MAGIC	"clqboard"
+#define CLQ_BOARD_NAME	"cliquet-scoreboard"
+
 struct clq_scoreboard {
+	struct clq_board_head	head;
+	_Atomic(pid_t)		pid;		/* of the master */
+	_Atomic(int)		wanted;		/* workers */
+	_Atomic(int)		waiting;	/* to be accepted; -1: unknown */
+	_Atomic(int)		waiting_most;	/* so far */
+	_Atomic(int)		backlog;	/* may wait; -1: unknown */
 	_Atomic(int64_t)	started;	/* clq_now() of the server */
 	_Atomic(int64_t)	reloaded;	/* of the last good reload */
 	_Atomic(unsigned)	generation;	/* counts good reloads */
 	_Atomic(uint64_t)	respawns;	/* workers that died unasked */
 	_Atomic(uint64_t)	timeouts;	/* requests ended by time */
 	_Atomic(uint64_t)	requests;	/* by workers that are gone */
+	_Atomic(uint64_t)	slow;
 	size_t			nslots;
 	size_t			size;		/* of the mapping */
 	struct clq_slot		slots[];
 };
 
-/* nslots empty slots; NULL if there is no memory (logged). Process context:
- * master, or the only process. */
-struct clq_scoreboard *clq_scoreboard_new(size_t nslots);
+/* nslots empty slots; ini may be NULL. NULL if there is no memory (logged).
+ * Process context: master, or the only process. */
+struct clq_scoreboard *clq_scoreboard_new(size_t nslots, const char *ini);
 void clq_scoreboard_free(struct clq_scoreboard **board);
+
+/*
+ * Another process's: map the descriptor fd of a memory file for reading. NULL:
+ * it is none of ours, or of another version (*other_version is set then).
+ * Release it with clq_scoreboard_free().
+ */
+const struct clq_scoreboard *clq_scoreboard_attach(int fd,
+    bool *other_version);
+
+/* Note what waits on the listening sockets (backlog.h). */
+void clq_scoreboard_queue(struct clq_scoreboard *board, int waiting,
+    int backlog);
 
 /* Note what is being served. Called by the slot's worker. */
 void clq_slot_begin(struct clq_slot *slot, clq_msec now, struct clq_str method,
     struct clq_str path);
-void clq_slot_end(struct clq_slot *slot, clq_msec now);
+void clq_slot_end(struct clq_slot *slot, clq_msec now, clq_msec slow);
 
 /* The current or last request of a slot, printable, into out[cap]. */
 void clq_slot_text(const struct clq_slot *slot, char *out, size_t cap);

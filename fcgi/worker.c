@@ -25,6 +25,7 @@
 #include "reply.h"
 #include "signals.h"
 #include "spool.h"
+#include "status_page.h"
 #include "watchdog.h"
 
 #include <errno.h>
@@ -210,7 +211,8 @@ serve(struct state *s, struct clq_conn *c, enum clq_input from, size_t nbody)
 	c->nginx = in.nginx;
 	clq_slot_begin(w->slot, now, in.req->method_name, in.req->raw_path);
 	clq_watchdog_begin(c, now);
-	clq_dispatch(in.req);
+	if (!clq_status_page(w, &in))
+		clq_dispatch(in.req);
 	clq_watchdog_end();
 	if (c->keep && (s->crowded || (s->leaving && s->last) || c->hinted)) {
 		hint = c->nginx;
@@ -222,7 +224,7 @@ serve(struct state *s, struct clq_conn *c, enum clq_input from, size_t nbody)
 		c->hinted = true;
 	atomic_store(&s->conns.table->busy, -1);
 	clq_arena_reset(s->arena);
-	clq_slot_end(w->slot, clq_monotonic());
+	clq_slot_end(w->slot, clq_monotonic(), w->conf->slow_request);
 	if (clq_monotonic() - now >= HURRY_MS / 2)
 		s->swept = 0;	/* places of connections given away */
 }

@@ -21,6 +21,7 @@ struct clq_worker {
 	const struct clq_listeners	*listeners;
 	struct clq_handover		 handover;	/* -1s without a master */
 	struct clq_slot			*slot;
+	struct clq_scoreboard		*board;		/* slot is in it */
 	pid_t				 master;	/* 0: none */
 };
 

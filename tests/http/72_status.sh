@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a running server says of itself: status page, `cliquet top`.
+. "$(dirname "$0")/lib.sh"
+export CLIQUET=${CLIQUET:-$builddir/cliquet}
+python status

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status page and `cliquet top`: what the workers of a running server are
+doing, and who may see it."""
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+
+import fcgi
+from harness import Test, free_port, wait_for
+
+CLIQUET = os.environ['CLIQUET']
+LOCAL = dict(REMOTE_ADDR='127.0.0.1')
+
+
+def status(s, query='', **env):
+    return s.get('/__status__' + query, **dict(LOCAL, **env))
+
+
+def top(t, *args):
+    code, out = t.run([CLIQUET, 'top', *args])
+    return code, out
+
+
+def top_json(t, s):
+    code, out = top(t, '--json', str(s.pid))
+    return json.loads(out) if code == 0 else {}
+
+
+def who_may(t):
+    s = t.start()
+    t.equal(s.get('/__status__', **LOCAL).status, 307,
+            'no status_path: no page, a path without version')
+    s.stop()
+    s = t.start(status_path='/__status__')
+    unknown = s.get('/__nothing__', REMOTE_ADDR='192.0.2.1')
+    for remote in '192.0.2.1', '', None, '127.0.0.11':
+        r = s.get('/__status__', REMOTE_ADDR=remote)
+        t.equal((r.status, r.body.replace(b'status', b'nothing')),
+                (unknown.status, unknown.body),
+                'as if there were none: REMOTE_ADDR %s' % remote)
+    r = s.get('/__status__', headers=[('X-Forwarded-For', '127.0.0.1')],
+              REMOTE_ADDR='192.0.2.1')
+    t.equal(r.status, 307, 'what the client says does not count')
+    t.equal(status(s).status, 200, 'loopback')
+    t.equal(status(s, REMOTE_ADDR='::1').status, 200, 'IPv6')
+    t.equal(s.get('/__status__', 'POST', **LOCAL).status, 307, 'POST')
+    r = s.get('/__status__', 'HEAD', **LOCAL)
+    t.ok(r.status == 200 and not r.body and
+         int(r.headers['content-length']) > 100, 'HEAD')
+    s.stop()
+    s = t.start(status_path='/s', status_allow='192.0.2.1')
+    t.equal((s.get('/s', REMOTE_ADDR='192.0.2.1').status,
+             s.get('/s', **LOCAL).status), (200, 307), 'status_allow')
+    s.stop()
+
+
+def page(t):
+    s = t.start(status_path='/__status__', slow_request_ms=100)
+    s.get('/v1/sleep/150')
+    c = fcgi.Conn(s.address, 30)
+    c.ask('GET', '/v1/sleep/1200?secret=x')
+    time.sleep(0.15)
+    r = status(s)
+    t.equal((r.headers['content-type'], r.headers['cache-control']),
+            ('application/json', 'no-store'), 'JSON, not kept')
+    d = r.json()
+    t.equal((d['pid'], d['generation'], d['config'], d['reloaded'],
+             d['workers']['wanted'], d['workers']['busy'], d['slow']),
+            (s.pid, 1, s.ini, None, 2, 2, 1), 'totals')
+    t.ok(d['requests'] >= 2 and d['uptime_seconds'] >= 0 and
+         d['version'] and d['started'].endswith('Z'), 'and more of them')
+    t.equal(sorted(p['pid'] for p in d['processes']), s.workers(),
+            'each worker')
+    p = max(d['processes'], key=lambda p: p['request_ms'] or 0)
+    t.ok(p['state'] == 'busy' and p['request'] == 'GET /v1/sleep/1200' and
+         100 < p['request_ms'] < 1200,
+         'what it is serving, since when, without the query')
+    t.ok(all(p['rss_bytes'] > 1 << 20 for p in d['processes']) and
+         all(p['pss_bytes'] is None or p['pss_bytes'] > 1 << 18
+             for p in d['processes']), 'memory')
+    t.ok(all(p['generation'] == 1 and p['connections'] >= 0 and
+             p['age_seconds'] >= 0 for p in d['processes']), 'and the rest')
+    c.response()
+    # One worker serves the page, the other shows what it served last.
+    c.request('GET', '/v1/<script>alert(1)</script>')
+    for ask in (lambda: status(s, '?html'), lambda: s.get(
+            '/__status__', headers=[('Accept', 'text/html,*/*')], **LOCAL)):
+        def shown():
+            c.request('GET', '/v1/<script>alert(1)</script>')
+            r = ask()
+            return b'&lt;script' in r.body and r
+        r = wait_for(shown)
+        t.ok(r and r.headers['content-type'].startswith('text/html') and
+             b'<table' in r.body and b'<script' not in r.body,
+             'HTML, harmless')
+    t.equal(status(s, '?json', headers=[('Accept', 'text/html')]).headers[
+        'content-type'], 'application/json', '?json')
+    s.stop()
+
+
+def events(t):
+    """Reloads and deaths are counted; totals outlive workers."""
+    s = t.start(status_path='/__status__', max_requests=5)
+    for _ in range(20):
+        s.get('/v1/env')
+    d = status(s).json()
+    t.ok(d['requests'] >= 20, 'requests of workers that are gone count')
+    wait_for(lambda: len(s.workers()) == 2)
+    before = status(s).json()['respawns']
+    os.kill(s.workers()[0], signal.SIGKILL)
+    t.ok(wait_for(lambda: status(s).json()['respawns'] == before + 1),
+         'a death is counted')
+    s.signal(signal.SIGHUP)
+    t.ok(wait_for(lambda: status(s).json()['generation'] == 2),
+         'so is a reload')
+    t.ok(status(s).json()['reloaded'], 'with its time')
+    s.stop()
+
+
+def waiting(t, address):
+    s = t.start(socket=address, workers=2)
+    wait_for(lambda: len(s.workers()) == 2)
+    workers = s.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        conns = [fcgi.Conn(s.address) for _ in range(3)]
+        t.ok(wait_for(lambda: top_json(t, s)['waiting'] == 3, 5, 0.2),
+             'connections that wait are counted: ' + address.split('/')[-1])
+        t.ok(top_json(t, s)['backlog'] >= 128, 'and how many may')
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    t.ok(wait_for(lambda: top_json(t, s)['waiting'] == 0, 5, 0.2) and
+         top_json(t, s)['waiting_most'] == 3, 'the most is kept')
+    for c in conns:
+        c.close()
+    s.stop()
+
+
+def command(t):
+    s = t.start(workers=3)
+    wait_for(lambda: len(s.workers()) == 3)
+    c = fcgi.Conn(s.address, 30)
+    c.ask('GET', '/v1/sleep/1500')
+    time.sleep(0.15)
+    code, out = top(t, '--once', str(s.pid))
+    lines = out.splitlines()
+    t.ok(code == 0 and 'master %d ' % s.pid in lines[0] and
+         'workers 3 wanted: 1 busy' in lines[1] and len(lines) == 7 and
+         'GET /v1/sleep/1500' in lines[4] and '\033' not in out,
+         'top --once: the busiest first, no control codes')
+    code, out = t.run([CLIQUET, '--ini', s.ini, 'top', '--json'])
+    t.equal((code, json.loads(out)['pid']), (0, s.pid),
+            'the server of the ini is found')
+    other = t.start()
+    code, out = t.run([CLIQUET, '--ini', '/none', 'top', '--once'])
+    t.ok(code == 1 and 'cliquet top %d' % s.pid in out and
+         'cliquet top %d' % other.pid in out, 'several: it asks which one')
+    other.stop()
+    for args, want in (['x'], 2), (['1'], 1), (['--once', '999999999'], 1):
+        t.equal(top(t, *args)[0], want, 'top %s: %d' % (' '.join(args), want))
+    main, sub = pty.openpty()
+    p = subprocess.Popen([CLIQUET, 'top', str(s.pid)], stdin=sub, stdout=sub,
+                         stderr=sub, env=dict(os.environ, TERM='xterm'))
+    t.procs.append(p)
+    os.close(sub)
+    out = b''
+
+    def shown(text):
+        nonlocal out
+        if select.select([main], [], [], 0.05)[0]:
+            with contextlib.suppress(OSError):
+                out += os.read(main, 65536)
+        return text in out
+    t.ok(wait_for(lambda: shown(b'/s)')), 'live: a second picture, with rates')
+    p.send_signal(signal.SIGINT)
+    t.equal(p.wait(5), 0, '^C ends it')
+    t.ok(wait_for(lambda: shown(b'\033[?1049l')), 'and the screen is back')
+    os.close(main)
+    c.close()
+    os.kill(s.pid, signal.SIGSTOP)
+    t.equal(top(t, '--once', str(s.pid))[0], 0, 'a stopped master is no hindrance')
+    os.kill(s.pid, signal.SIGCONT)
+    s.stop()
+
+
+with Test() as t:
+    who_may(t)
+    page(t)
+    events(t)
+    waiting(t, t.name('.sock'))
+    waiting(t, '127.0.0.1:%d' % free_port())
+    command(t)
