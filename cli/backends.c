@@ -13,6 +13,7 @@
 
 #include "cache.h"
 #include "cli.h"
+#include "migrations.h"
 #include "resource.h"
 #include "server.h"
 
@@ -71,6 +72,23 @@ migrate_one(const struct cli *cli, const char *what,
 	return true;
 }
 
+/* What applications store; after the backends, which it needs. */
+static bool
+migrate_applications(const struct cli *cli, struct clq_server *srv)
+{
+	if (srv->migrations == NULL)
+		return true;
+	if (srv->storage.ops == NULL ||
+	    strcmp(srv->storage.plugin->name, "memory") == 0)
+		return true;		/* nothing stays */
+	if (clq_server_open(srv) != CLQ_OK) {
+		clq_log_err("the backends cannot be opened; see above");
+		return false;
+	}
+	return clq_migrations_run(srv, cli->dry_run, cli->quiet ?
+	    say_nothing : say_step) == CLQ_OK;
+}
+
 int
 cli_migrate(const struct cli *cli)
 {
@@ -92,6 +110,8 @@ cli_migrate(const struct cli *cli)
 	}
 	good = migrate_one(cli, "cache", srv->cache_plugin,
 	    srv->cache.self) && good;
+	if (good && !srv->readonly)
+		good = migrate_applications(cli, srv);
 	clq_server_free(&srv);
 	return good ? CLI_OK : CLI_FAILED;
 }

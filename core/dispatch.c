@@ -18,6 +18,7 @@
 #include "cors.h"
 #include "error.h"
 #include "events.h"
+#include "inputs.h"
 #include "lifecycle.h"
 #include "negotiation.h"
 #include "phases.h"
@@ -108,7 +109,9 @@ prepare_service(struct clq_request *req, const struct clq_verb *verb)
 			return clq_fail(req, CLQ_ERRNO_MISSING_AUTH_TOKEN,
 			    NULL);
 	}
-	if ((rc = clq_cors_check(req)) != CLQ_OK)
+	if ((rc = clq_cors_check(req)) != CLQ_OK ||
+	    (req->route->ninputs > 0 &&
+	    (rc = clq_inputs_read(req)) != CLQ_OK))
 		return rc;
 	return flags & CLQ_SERVICE_NO_TX ? CLQ_OK :
 	    clq_tx_open(req, verb->tx);

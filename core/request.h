@@ -105,6 +105,7 @@ struct clq_request {
 	unsigned		 attempts;	/* runs so far, after CLQ_RETRY */
 	bool			 json_tried;	/* clq_request_json() was called */
 	cJSON			*json;		/* its result; NULL: was bad */
+	cJSON			*inputs[CLQ_IN__COUNT]; /* clq_inputs_read() */
 	bool			 origin_checked; /* clq_cors_check() */
 	struct clq_auth_memo	*auth_memo;	/* of the outermost request */
 	struct clq_kept		*kept;		/* clq_request_keep(); likewise */

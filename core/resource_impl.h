@@ -282,6 +282,13 @@ enum clq_patch_kind clq_patch_kind_of(struct clq_request *req);
 void clq_schema_apply(struct clq_request *req,
     const struct clq_resource *decl, cJSON *data, const char *prefix);
 
+/*
+ * The same for one field: a member of data, which is named "<prefix><field>" in
+ * errors of that location ("body", "querystring", ...).
+ */
+void clq_schema_field(struct clq_request *req, const struct clq_field *f,
+    cJSON *data, const char *location, const char *prefix);
+
 /* True if an object without attributes would be accepted. */
 bool clq_schema_accepts_empty(const struct clq_resource *decl);
 

@@ -13,6 +13,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "inputs.h"
 #include "server.h"
 
 enum { MAX_SEGMENTS = 32 };
@@ -247,6 +248,12 @@ clq_add_service(struct clq_server *srv, const struct clq_service *service)
 	r.flags = service->flags;
 	r.ctx = service->ctx;
 	r.description = service->description;
+	if (CLQ_HAS(service, inputs)) {
+		r.inputs = service->inputs;
+		r.ninputs = service->ninputs;
+		if (clq_inputs_check(srv, &r) != CLQ_OK)
+			return CLQ_INVALID;
+	}
 	if (service->flags & CLQ_SERVICE_ANY_METHOD && service->nverbs > 0) {
 		any_method(&r, &service->verbs[0]);
 		return clq_router_add(srv, &r);

@@ -29,6 +29,8 @@ struct clq_route {
 	void				*ctx;		/* for the views */
 	const struct clq_resource	*resource;	/* plural and object routes */
 	const char			*description;	/* for OpenAPI, may be NULL */
+	const struct clq_input		*inputs;	/* of services */
+	size_t				 ninputs;
 };
 
 /* An empty router over the server's arena. */

@@ -20,6 +20,7 @@ enum {
 struct check {
 	struct clq_request	*req;
 	const struct clq_field	*field;
+	const char		*location;	/* "body", ... */
 	struct clq_str		 name;		/* with prefix */
 	cJSON			*data;
 	cJSON			*value;
@@ -87,7 +88,7 @@ refuse(const struct check *c, const char *fmt)
 	/* fmt holds one %.*s */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	(void)clq_invalid(c->req, "body", c->name, fmt, CLQ_FMT(shown));
+	(void)clq_invalid(c->req, c->location, c->name, fmt, CLQ_FMT(shown));
 #pragma GCC diagnostic pop
 }
 
@@ -96,7 +97,7 @@ not_string(const struct check *c)
 {
 	struct clq_str shown = clq_schema_shown(c->req->arena, c->value);
 
-	(void)clq_invalid(c->req, "body", c->name,
+	(void)clq_invalid(c->req, c->location, c->name,
 	    "%.*s is not a string: {'%s': ''}", CLQ_FMT(shown),
 	    c->field->name);
 }
@@ -128,10 +129,10 @@ check_range(const struct check *c, double value)
 	if (f->min == 0 && f->max == 0)
 		return;
 	if (value < (double)f->min)
-		(void)clq_invalid(c->req, "body", c->name, "%.*s is less than "
+		(void)clq_invalid(c->req, c->location, c->name, "%.*s is less than "
 		    "minimum value %lld", CLQ_FMT(shown), (long long)f->min);
 	else if (value > (double)f->max)
-		(void)clq_invalid(c->req, "body", c->name, "%.*s is greater "
+		(void)clq_invalid(c->req, c->location, c->name, "%.*s is greater "
 		    "than maximum value %lld", CLQ_FMT(shown),
 		    (long long)f->max);
 }
@@ -150,10 +151,10 @@ check_string(struct check *c)
 		return;
 	n = (int64_t)characters(clq_json_str(c->value));
 	if (n < f->min)
-		(void)clq_invalid(c->req, "body", c->name, "Shorter than "
+		(void)clq_invalid(c->req, c->location, c->name, "Shorter than "
 		    "minimum length %lld", (long long)f->min);
 	else if (n > f->max)
-		(void)clq_invalid(c->req, "body", c->name, "Longer than "
+		(void)clq_invalid(c->req, c->location, c->name, "Longer than "
 		    "maximum length %lld", (long long)f->max);
 }
 
@@ -248,7 +249,7 @@ check_strings(struct check *c)
 		if (!cJSON_IsString(item))
 			not_string(&one);
 		else if (item->valuestring[0] == '\0')
-			(void)clq_invalid(c->req, "body", one.name,
+			(void)clq_invalid(c->req, c->location, one.name,
 			    "Required");
 	}
 }
@@ -268,7 +269,7 @@ check_url(struct check *c)
 	    clq_str_starts(url, "http://") ? 7 : 0;
 	if (scheme == 0 || url.len == scheme || characters(url) > URL_MAX ||
 	    clq_str_find(url, ' ', 0) < url.len)
-		(void)clq_invalid(c->req, "body", c->name,
+		(void)clq_invalid(c->req, c->location, c->name,
 		    "String does not match expected pattern");
 	else if (url.len < text.len)
 		replace(c, clq_json_new_str(url));
@@ -348,11 +349,13 @@ default_of(struct clq_arena *arena, const struct clq_field *f)
 	return cJSON_Duplicate(tree, true);
 }
 
-static void
-apply_field(struct clq_request *req, const struct clq_field *f, cJSON *data,
-    const char *prefix)
+void
+clq_schema_field(struct clq_request *req, const struct clq_field *f,
+    cJSON *data, const char *location, const char *prefix)
 {
-	struct check c = { .req = req, .field = f, .data = data };
+	struct check c = {
+		.req = req, .field = f, .data = data, .location = location,
+	};
 	cJSON *def;
 
 	c.name = clq_arena_printf(req->arena, "%s%s", prefix, f->name);
@@ -364,7 +367,7 @@ apply_field(struct clq_request *req, const struct clq_field *f, cJSON *data,
 	if ((def = default_of(req->arena, f)) != NULL)
 		clq_json_set(data, f->name, def);
 	else if ((f->flags & CLQ_REQUIRED) != 0)
-		(void)clq_invalid(req, "body", c.name, "Required");
+		(void)clq_invalid(req, location, c.name, "Required");
 	else
 		clq_json_remove(data, f->name);
 }
@@ -397,7 +400,7 @@ clq_schema_apply(struct clq_request *req, const struct clq_resource *decl,
 	if ((decl->flags & CLQ_RESOURCE_STRICT) != 0)
 		drop_unknown(decl, data);
 	for (size_t i = 0; i < decl->nfields; i++)
-		apply_field(req, &decl->fields[i], data, prefix);
+		clq_schema_field(req, &decl->fields[i], data, "body", prefix);
 }
 
 bool

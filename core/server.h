@@ -32,6 +32,7 @@ struct clq_events;		/* events.h: subscribers */
 struct clq_hello;		/* hello.h: capabilities, public settings */
 struct clq_lifecycle;		/* lifecycle.h: end of service, backoff */
 struct clq_cors;		/* cors.h: allowed origins */
+struct clq_migrations;		/* migrations.h: of applications */
 struct clq_listeners;		/* listeners.h: their kinds */
 struct clq_timed;		/* timed.h: a clock around backend calls */
 
@@ -62,6 +63,7 @@ struct clq_server {
 	bool				 wants_phases;	/* phases.h */
 	struct clq_timed		*timed;		/* NULL: no clock */
 
+	struct clq_migrations		*migrations;	/* migrations.h */
 	struct clq_resource_entry	*resources;	/* resource.h */
 	size_t				 nresources;
 };

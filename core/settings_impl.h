@@ -77,9 +77,6 @@ bool clq_settings_in_family(const char *family, const char *key);
 /* key without "cliquet." or "kinto.". */
 struct clq_str clq_settings_unprefixed(struct clq_str key);
 
-/* The texts that the store takes for true and false. */
-bool clq_settings_parse_bool(struct clq_str v, bool *out);
-
 /* settings_ini.c: fill the store from an ini. name: for messages. */
 void clq_ini_parse(struct clq_settings *s, const char *name,
     struct clq_str text);

@@ -53,6 +53,9 @@ CLQ_API void clq_settings_warn_unknown(const struct clq_settings *s);
  * effect; secrets masked (`cliquet dump-config`). */
 CLQ_API void clq_settings_dump(const struct clq_settings *s, FILE *to);
 
+/* The texts that stand for true and false; false if v is none of them. */
+bool clq_settings_parse_bool(struct clq_str v, bool *out);
+
 /* Path of the ini as given, or NULL. */
 CLQ_API const char *clq_settings_path(const struct clq_settings *s);
 

@@ -131,7 +131,7 @@ clq_conn_close(struct clq_conns *t, struct clq_conn *c)
 /* ---- input --------------------------------------------------------------- */
 
 /* Take n bytes off the socket, scan and keep them. */
-static enum clq_input
+static enum clq_arrival
 take(struct clq_conns *t, struct clq_conn *c, size_t n)
 {
 	struct clq_scan *s = &c->scan;
@@ -178,7 +178,7 @@ take(struct clq_conns *t, struct clq_conn *c, size_t n)
 }
 
 /* First bytes on an idle connection. */
-static enum clq_input
+static enum clq_arrival
 look(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
 {
 	const struct clq_conf *conf = t->conf;
@@ -207,10 +207,10 @@ look(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
 	return take(t, c, (size_t)got);
 }
 
-enum clq_input
+enum clq_arrival
 clq_conn_input(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
 {
-	enum clq_input in;
+	enum clq_arrival in;
 
 	if (c->state == CLQ_CONN_IDLE)
 		in = look(t, c, nbody);

@@ -82,7 +82,7 @@ struct clq_conn *clq_conns_add(struct clq_conns *t, const struct clq_orphan *o);
 /* Close c and free its place. fd may be -1 already. */
 void clq_conn_close(struct clq_conns *t, struct clq_conn *c);
 
-enum clq_input {
+enum clq_arrival {
 	CLQ_INPUT_NONE,		/* nothing to serve yet */
 	CLQ_INPUT_SOCKET,	/* a sound request, unread in the socket */
 	CLQ_INPUT_SPOOL,	/* a request, in c->scan; maybe refused */
@@ -93,7 +93,7 @@ enum clq_input {
  * Bytes may have arrived on an IDLE or READING connection.
  * nbody   out, for CLQ_INPUT_SOCKET: bytes of the request's body
  */
-enum clq_input clq_conn_input(struct clq_conns *t, struct clq_conn *c,
+enum clq_arrival clq_conn_input(struct clq_conns *t, struct clq_conn *c,
     size_t *nbody);
 
 /*

@@ -168,7 +168,7 @@ mind_doors(struct state *s, clq_msec now)
 
 /* Get the request out of c. On failure c has been closed. */
 static bool
-receive(struct state *s, struct clq_conn *c, enum clq_input from,
+receive(struct state *s, struct clq_conn *c, enum clq_arrival from,
     size_t nbody, struct clq_incoming *in)
 {
 	struct clq_server *srv = s->w->server;
@@ -194,7 +194,7 @@ receive(struct state *s, struct clq_conn *c, enum clq_input from,
 }
 
 static void
-serve(struct state *s, struct clq_conn *c, enum clq_input from, size_t nbody)
+serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 {
 	const struct clq_worker *w = s->w;
 	struct clq_incoming in;
@@ -232,7 +232,7 @@ serve(struct state *s, struct clq_conn *c, enum clq_input from, size_t nbody)
 static void
 on_event(struct state *s, struct clq_conn *c)
 {
-	enum clq_input in;
+	enum clq_arrival in;
 	size_t nbody = 0;
 
 	/* Given away while it was waiting for its turn, or closed. */

@@ -33,7 +33,7 @@ for header in core/include/cliquet/*.h; do
 	    -Icore/include ${CPPFLAGS:-} -x c -include "$name" /dev/null
 	if [ "$cxx" != : ] && command -v "$cxx" > /dev/null; then
 		# shellcheck disable=SC2086
-		try "<$name> as C++" $cxx -std=c++11 -Wall -Wextra -Werror \
+		try "<$name> as C++" $cxx -std=c++17 -Wall -Wextra -Werror \
 		    -fsyntax-only -Icore/include ${CPPFLAGS:-} -x c++ \
 		    -include "$name" /dev/null
 	fi

@@ -14,6 +14,7 @@
  * ABI history:
  *	1.0	first version
  *	1.1	clq_storage_ops: index_add, index_drop, index_list
+ *	1.2	clq_service: inputs; clq_request_inputs(), clq_add_migration()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -29,7 +30,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	1
+#define CLQ_ABI_MINOR	2
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

@@ -137,50 +137,7 @@ CLQ_API void clq_fail_as(struct clq_request *req, int status,
 CLQ_API void clq_alert(struct clq_request *req, const char *code,
     const char *message, const char *url);
 
-/* ---- services: endpoints of one's own --------------------------------- */
-
-typedef enum clq_status clq_view_f(struct clq_request *req, void *ctx);
-
-struct clq_verb {
-	enum clq_method	 method;
-	clq_view_f	*view;
-	enum clq_tx_mode tx;		/* CLQ_TX_WRITE to store something */
-};
-
-enum {
-	CLQ_SERVICE_PRIVATE = 1,	/* 401 unless authenticated */
-	CLQ_SERVICE_ANY_METHOD = 2,	/* verbs[0] answers all but OPTIONS */
-	CLQ_SERVICE_NO_TX = 4		/* the view opens no transaction */
-};
-
-/*
- * path: below the version prefix; "/score/{game}". A variable is one segment;
- * "{rest*}" at the end takes everything. HEAD is served by GET if not given.
- * Where two paths match, the one that is literal at the first segment in which
- * they differ wins: "/a/default/{rest*}" before "/a/{id}/b".
- */
-struct clq_service {
-	uint32_t		 size;
-	const char		*name;		/* "score", for metrics, OpenAPI */
-	const char		*path;
-	const struct clq_verb	*verbs;
-	size_t			 nverbs;
-	unsigned		 flags;
-	void			*ctx;		/* given to the views */
-	const char		*description;	/* for OpenAPI, may be NULL */
-};
-
-CLQ_API enum clq_status clq_add_service(struct clq_server *srv,
-    const struct clq_service *service) CLQ_MUST_CHECK;
-
-/*
- * Serve this request again as if it had been sent to another path (decoded,
- * below the prefix); the answer becomes this request's. For aliases.
- */
-CLQ_API enum clq_status clq_forward(struct clq_request *req,
-    struct clq_str path);
-
-/* ---- resources -------------------------------------------------------- */
+/* ---- attributes and inputs ---------------------------------------------- */
 
 enum clq_field_type {
 	CLQ_FIELD_ANY,
@@ -211,6 +168,85 @@ struct clq_field {
 	int64_t			 min;	/* INT, NUMBER: value; STRING: characters */
 	int64_t			 max;	/* 0 and min 0: no bounds */
 };
+
+/* ---- services: endpoints of one's own --------------------------------- */
+
+/* Where an input of a service comes from. */
+enum clq_location {
+	CLQ_IN_PATH,		/* a variable of the path */
+	CLQ_IN_QUERY,
+	CLQ_IN_HEADER,
+	CLQ_IN_BODY,		/* a member of the JSON object */
+	CLQ_IN__COUNT
+};
+
+/*
+ * One input: checked and converted before the view runs; all that is wrong is
+ * reported together as 400 errno 107 (section 02-4). Texts of path, query and
+ * headers become numbers and booleans as their type says; CLQ_FIELD_STRINGS is
+ * there a list separated by commas, OBJECT and LIST are for bodies. The flags
+ * that count are CLQ_REQUIRED and CLQ_FIELD_AUTO_NOW.
+ */
+struct clq_input {
+	enum clq_location	 in;
+	struct clq_field	 field;
+	unsigned		 methods;	/* CLQ_BIT()s; 0: all, and for the
+						   body POST, PUT, PATCH */
+	const char *const	*one_of;	/* the texts of its values,
+						   NULL-terminated; NULL: any */
+};
+
+typedef enum clq_status clq_view_f(struct clq_request *req, void *ctx);
+
+struct clq_verb {
+	enum clq_method	 method;
+	clq_view_f	*view;
+	enum clq_tx_mode tx;		/* CLQ_TX_WRITE to store something */
+};
+
+enum {
+	CLQ_SERVICE_PRIVATE = 1,	/* 401 unless authenticated */
+	CLQ_SERVICE_ANY_METHOD = 2,	/* verbs[0] answers all but OPTIONS */
+	CLQ_SERVICE_NO_TX = 4		/* the view opens no transaction */
+};
+
+/*
+ * path: below the version prefix; "/score/{game}". A variable is one segment;
+ * "{rest*}" at the end takes everything. HEAD is served by GET if not given.
+ * Where two paths match, the one that is literal at the first segment in which
+ * they differ wins: "/a/default/{rest*}" before "/a/{id}/b".
+ */
+struct clq_service {
+	uint32_t		 size;
+	const char		*name;		/* "score", for metrics, OpenAPI */
+	const char		*path;
+	const struct clq_verb	*verbs;
+	size_t			 nverbs;
+	unsigned		 flags;
+	void			*ctx;		/* given to the views */
+	const char		*description;	/* for OpenAPI, may be NULL */
+	const struct clq_input	*inputs;	/* since 1.2 */
+	size_t			 ninputs;
+};
+
+CLQ_API enum clq_status clq_add_service(struct clq_server *srv,
+    const struct clq_service *service) CLQ_MUST_CHECK;
+
+/*
+ * What the declared inputs of a location came to: an object with the declared
+ * names only, defaults filled in. Owned by the arena; it may be changed.
+ */
+CLQ_API cJSON *clq_request_inputs(struct clq_request *req,
+    enum clq_location in);
+
+/*
+ * Serve this request again as if it had been sent to another path (decoded,
+ * below the prefix); the answer becomes this request's. For aliases.
+ */
+CLQ_API enum clq_status clq_forward(struct clq_request *req,
+    struct clq_str path);
+
+/* ---- resources -------------------------------------------------------- */
 
 /* Who makes ids and which are accepted (section 03-3). */
 struct clq_id_kind {
@@ -631,6 +667,29 @@ CLQ_API enum clq_status clq_add_heartbeat(struct clq_server *srv,
 
 /* Show a setting in hello's `settings`. */
 CLQ_API void clq_add_public_setting(struct clq_server *srv, const char *key);
+
+/*
+ * What an application stores, and in which form (since 1.2). `cliquet migrate`
+ * calls step once for each version from the one that was stored last (0: none)
+ * up to the one that is wanted, each in a writing transaction of its own, which
+ * keeps the number too; a status that is not CLQ_OK undoes the step and ends
+ * the command. req is no client's: every access is granted, and clq_storage(),
+ * clq_lookup() and the like work as in a view.
+ */
+typedef enum clq_status clq_migrate_f(struct clq_request *req,
+    int64_t version, void *ctx);
+
+struct clq_migration {
+	uint32_t	 size;
+	const char	*name;		/* of the plugin, say */
+	int64_t		 version;	/* wanted; the first is 1 */
+	clq_migrate_f	*step;		/* brings that version about */
+	void		*ctx;
+};
+
+/* A second one of the same name is refused. */
+CLQ_API enum clq_status clq_add_migration(struct clq_server *srv,
+    const struct clq_migration *migration) CLQ_MUST_CHECK;
 
 /* Called when hello builds `user`: add members to it. */
 typedef void clq_user_info_f(struct clq_request *req, cJSON *user);
