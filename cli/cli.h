@@ -20,6 +20,8 @@ enum {
 	CLI_USAGE = 2		/* the command line is wrong */
 };
 
+enum { CLI_MAX_HEADERS = 32 };
+
 /* The command line; texts are borrowed from argv, NULL where not given. */
 struct cli {
 	const char	 *ini;		/* never NULL */
@@ -35,6 +37,8 @@ struct cli {
 	const char	 *data;
 	const char	 *username;
 	const char	 *password;
+	const char	 *headers[CLI_MAX_HEADERS];
+	int		  nheaders;
 	char		**operands;
 	int		  noperands;
 };
@@ -50,6 +54,8 @@ cli_command_f cli_purge_deleted;
 cli_command_f cli_index;		/* index.c */
 cli_command_f cli_top;			/* top.c */
 cli_command_f cli_create_user;		/* create_user.c */
+cli_command_f cli_new;			/* new.c */
+cli_command_f cli_request;		/* request.c */
 
 /* Read the settings and build the server as cliquetd would: NULL if anything
  * is wrong, all of it said. */

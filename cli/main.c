@@ -32,6 +32,7 @@ enum {
 	OPT_USERNAME,
 	OPT_PASSWORD,
 	OPT_DRY_RUN,
+	OPT_HEADER,
 	OPT_ONCE,
 	OPT_JSON,
 	OPT__END
@@ -76,6 +77,12 @@ static const struct command {
 	{ "top", cli_top, BIT(OPT_ONCE) | BIT(OPT_JSON), 0, 1,
 	  "[--once | --json] [PID]",
 	  "show what the workers of a running server are doing" },
+	{ "new", cli_new, 0, 1, 1, "NAME",
+	  "make a folder NAME with an application to begin with" },
+	{ "request", cli_request, USER_OPTIONS | BIT(OPT_HEADER), 2, 3,
+	  "METHOD PATH [BODY] [-u USER] [-p PASSWORD]\n"
+	  "       [--header 'Name: value']...",
+	  "send a request to the running server; -v shows the header" },
 	{ "version", show_version, 0, 0, 0, "", "print the version" }
 };
 
@@ -163,6 +170,7 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 		{ "username", required_argument, NULL, OPT_USERNAME },
 		{ "password", required_argument, NULL, OPT_PASSWORD },
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "header", required_argument, NULL, OPT_HEADER },
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ NULL, 0, NULL, 0 }
@@ -181,6 +189,11 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 			*texts[c - OPT_BACKEND] = optarg;
 		else if (c == OPT_DRY_RUN)
 			cli->dry_run = true;
+		else if (c == OPT_HEADER && cli->nheaders < CLI_MAX_HEADERS)
+			cli->headers[cli->nheaders++] = optarg;
+		else if (c == OPT_HEADER)
+			return wrong_usage("at most %d headers",
+			    CLI_MAX_HEADERS) == CLI_OK;
 		else if (c == OPT_ONCE)
 			cli->once = true;
 		else if (c == OPT_JSON)

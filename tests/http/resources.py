@@ -201,6 +201,33 @@ def other(t, api):
             'in a batch')
 
 
+def request(t, ini, api):
+    def ask(*args):
+        return t.run([CLIQUET, '--ini', ini, 'request', *args])
+    user = ('-u', 'alice', '-p', 'wonder')
+    status, text = ask('GET', '/v1/', *user)
+    t.equal((status, json.loads(text)['user']['id']),
+            (0, api.hello(user=ALICE).user), 'cliquet request: as somebody')
+    body = json.dumps({'data': {'text': 'x' * 100000}})
+    status, text = ask('POST', '/v1/some/notes', body, *user)
+    t.equal((status, len(json.loads(text)['data']['text'])), (0, 100000),
+            'cliquet request: a large body')
+    status, text = ask('GET', '/v1/some/notes?_limit=1', '-v', '--header',
+                       'If-None-Match: "1"', *user)
+    t.ok(status == 0 and '\nETag: "' in text and '"data":[' in text,
+         'cliquet request: a header, and those of the answer')
+    status, text = ask('GET', '/v1/nowhere')
+    t.ok(status == 1 and '"errno":111' in text and '404' in text,
+         'cliquet request: an error')
+    t.equal(ask('GET', '/', '--header', 'x')[0], 1,
+            'cliquet request: no header')
+    t.equal(ask('GET')[0], 2, 'cliquet request: wrong usage')
+    status, text = t.run([CLIQUET, '--ini', write(t, ''), 'request', 'GET',
+                          '/'])
+    t.ok(status == 1 and 'is the server running?' in text,
+         'cliquet request: no server')
+
+
 WRONG = (
     # sections, what is said
     ('[resource:a]\npath = nowhere\n',
@@ -279,6 +306,7 @@ def main():
         private(t, api)
         shared(t, api)
         other(t, api)
+        request(t, ini, api)
         wrong(t)
 
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `cliquet new NAME`: a folder with an application to begin with, which builds
+ * against the installed library, starts and passes its own test.
+ *
+ * Nothing that exists is touched: the folder must be new. The ini has a fresh
+ * secret, and so nobody else may read it.
+ */
+#include <cliquet/buf.h>
+#include <cliquet/crypto.h>
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "cli.h"
+#include "new_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	NAME_LEN = 40,
+	SECRET_BYTES = 32
+};
+
+/* The files whose name is not that of the template. */
+static const struct {
+	const char	*from, *to;
+	mode_t		 mode;
+} files[] = {
+	{ "app.c",	"@NAME@.c",	0644 },
+	{ "app.ini",	"@NAME@.ini",	0600 },
+	{ "gitignore",	".gitignore",	0644 },
+	{ "test.sh",	"test.sh",	0755 },
+};
+
+/* A file's, a C identifier's and a setting's name at once. */
+static bool
+name_good(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return len > 0 && len <= NAME_LEN && name[len] == '\0' &&
+	    name[0] >= 'a' && name[0] <= 'z';
+}
+
+/* text with @NAME@ and @SECRET@ replaced. */
+static struct clq_str
+fill(struct clq_arena *arena, const char *text, const char *name,
+    struct clq_str secret)
+{
+	struct clq_str rest = clq_str_of(text);
+	struct clq_buf b;
+
+	clq_buf_init(&b, arena, rest.len + 256);
+	while (rest.len > 0) {
+		size_t at = clq_str_find(rest, '@', 0);
+
+		clq_buf_add(&b, clq_str_sub(rest, 0, at));
+		rest = clq_str_sub(rest, at, rest.len);
+		if (clq_str_starts(rest, "@NAME@")) {
+			clq_buf_adds(&b, name);
+			rest = clq_str_sub(rest, strlen("@NAME@"), rest.len);
+		} else if (clq_str_starts(rest, "@SECRET@")) {
+			clq_buf_add(&b, secret);
+			rest = clq_str_sub(rest, strlen("@SECRET@"),
+			    rest.len);
+		} else {
+			clq_buf_add(&b, clq_str_sub(rest, 0, 1));
+			rest = clq_str_sub(rest, 1, rest.len);
+		}
+	}
+	return clq_buf_str(&b);
+}
+
+static bool
+write_file(const char *path, mode_t mode, struct clq_str text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	ssize_t n;
+
+	while (fd != -1 && text.len > 0) {
+		n = write(fd, text.p, text.len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		text = clq_str_sub(text, (size_t)n, text.len);
+	}
+	if (fd != -1 && text.len == 0 && close(fd) == 0)
+		return true;
+	clq_log_err("%s: cannot be written: %s; check the disk", path,
+	    strerror(errno));
+	if (fd != -1 && text.len > 0)
+		close(fd);
+	return false;
+}
+
+static bool
+write_project(struct clq_arena *arena, const char *name)
+{
+	struct clq_str secret = clq_random_hex(arena, SECRET_BYTES);
+
+	for (const struct cli_file *f = cli_new_files; f->name != NULL; f++) {
+		const char *to = f->name, *path;
+		mode_t mode = 0644;
+
+		for (size_t i = 0; i < CLQ_COUNT(files); i++)
+			if (strcmp(files[i].from, f->name) == 0) {
+				to = files[i].to;
+				mode = files[i].mode;
+			}
+		path = clq_arena_printf(arena, "%s/%.*s", name,
+		    CLQ_FMT(fill(arena, to, name, secret))).p;
+		if (!write_file(path, mode, fill(arena, f->text, name,
+		    secret)))
+			return false;
+	}
+	return true;
+}
+
+int
+cli_new(const struct cli *cli)
+{
+	const char *name = cli->operands[0];
+	struct clq_arena *arena;
+	bool good;
+
+	if (!name_good(name)) {
+		clq_log_err("new: '%s' is no name; write a letter, then "
+		    "letters, digits and _, all small, at most %d", name,
+		    NAME_LEN);
+		return CLI_FAILED;
+	}
+	if (mkdir(name, 0755) == -1) {
+		clq_log_err("%s: cannot be made a folder: %s; choose another "
+		    "name, or another place", name, strerror(errno));
+		return CLI_FAILED;
+	}
+	arena = clq_arena_new();
+	if ((good = write_project(arena, name)))
+		cli_say(cli, "%s: made; now: cd %s && make check", name,
+		    name);
+	clq_arena_free(&arena);
+	return good ? CLI_OK : CLI_FAILED;
+}

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What somebody has who only installed cliquet: `cliquet new` makes a project
+# that builds, starts and passes its own test; and every plugin of this tree
+# compiles with the installed headers alone, without core beside it. TAP.
+. "$(dirname "$0")/lib.sh"
+need make
+need pkg-config
+unset MAKEFLAGS MFLAGS CLQ_PLUGIN_PATH
+new_dir
+n=0
+
+# result NAME STATUS LOG
+result() {
+	n=$((n + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		tail -n 30 "$3" | sed 's/^/# /'
+	fi
+}
+
+make -C "$builddir" -s install DESTDIR="$dir/root" > "$dir/install.log" 2>&1
+result "make install" $? "$dir/install.log"
+pc=$(find "$dir/root" -name cliquet.pc)
+prefix=$(sed -n 's/^prefix=//p' "$pc")
+export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$dir/root
+export LD_LIBRARY_PATH=${pc%/pkgconfig/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export PATH="$dir/root$prefix/bin:$dir/root$prefix/sbin:$PATH"
+export CLQ_PLUGIN_PATH=${pc%/pkgconfig/*}/cliquet	# not where it will be
+
+# ---- a new project ---------------------------------------------------------
+
+cd "$dir" || exit 99
+cliquet new scores > "$dir/new.log" 2>&1
+result "cliquet new" $? "$dir/new.log"
+make -C scores CC="${CC:-cc}" CFLAGS='-O1 -Wall -Wextra -Werror' \
+    > "$dir/build.log" 2>&1
+result "it builds without warnings" $? "$dir/build.log"
+make -C scores check > "$dir/check.log" 2>&1
+result "its own test passes" $? "$dir/check.log"
+grep -q -x '1\.\.9' "$dir/check.log"
+result "which has run" $? "$dir/check.log"
+sed -i 's/, %.\*s%s", CLQ_FMT(word)/; %.*s%s", CLQ_FMT(word)/' scores/scores.c
+! make -C scores check > "$dir/check.log" 2>&1
+result "and which fails when the application is wrong" $? "$dir/check.log"
+[ "$(stat -c %a scores/scores.ini)" = 600 ] &&
+    ! grep -r -I -q -E '@(NAME|SECRET)@' scores
+result "the ini is private, nothing is left to be filled in" $? /dev/null
+make -C scores install DESTDIR="$dir/root" > "$dir/build.log" 2>&1 &&
+    find "$dir/root" -path '*/app/scores.so' | grep -q .
+result "it installs beside the others" $? "$dir/build.log"
+cliquet new scores > "$dir/new.log" 2>&1
+[ $? -eq 1 ] && grep -q 'scores: cannot be made a folder' "$dir/new.log"
+result "what exists is left alone" $? "$dir/new.log"
+for name in '../x' 'A' '1a' '' 'a-b' "$(printf 'a%.0s' {1..41})"; do
+	cliquet new "$name" > "$dir/new.log" 2>&1
+	[ $? -eq 1 ] && grep -q 'is no name' "$dir/new.log"
+	result "no project '$name'" $? "$dir/new.log"
+done
+
+# ---- the layers ------------------------------------------------------------
+
+# A copy of the plugins, so that "core/..." is not to be found.
+mkdir tree
+(cd "$src" && tar -cf - --exclude='*.o' --exclude=.libs storage cache apps) |
+    tar -xf - -C tree
+unset PKG_CONFIG_SYSROOT_DIR
+flags=$(pkg-config --cflags libcjson sqlite3 libpq libmemcached libpcre2-8 \
+    libcurl cjose 2> /dev/null)
+for folder in storage cache tree/apps/*/; do
+	folder=${folder#tree/}
+	: > "$dir/layer.log"
+	for file in tree/"${folder%/}"/*.c; do
+		# shellcheck disable=SC2086
+		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -fsyntax-only \
+		    -I"$dir/root$prefix/include" -iquote tree $flags "$file" \
+		    2>> "$dir/layer.log" || echo "$file" >> "$dir/layer.log"
+	done
+	[ ! -s "$dir/layer.log" ]
+	result "${folder%/} with the installed headers alone" $? \
+	    "$dir/layer.log"
+done
+echo "1..$n"
