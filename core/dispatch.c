@@ -27,6 +27,7 @@
 #include "router.h"
 #include "server.h"
 #include "summary.h"
+#include "timing.h"
 #include "tx.h"
 
 enum {
@@ -321,8 +322,10 @@ clq_dispatch(struct clq_request *req)
 		tell_committed(req);
 	if (req->phases != NULL)
 		clq_phases_end();
+	clq_timing_header(req);
 	clq_response_finish(req);
 	clq_summary_log(req, "request.summary");
+	clq_timing_slow(req);
 }
 
 /* ---- sub-requests ------------------------------------------------------ */

@@ -6,17 +6,16 @@
  * that lines of several workers never mix (log files are opened with
  * O_APPEND). What comes from outside is made harmless first: control
  * characters and bytes that are not UTF-8 become \n or \xHH, so that nobody
- * forges a line or drives a terminal. Long texts are cut and say so. The
- * destination is a process-wide state, inherited over fork; until
- * clq_log_configure() it is standard error, text, level info.
+ * forges a line or drives a terminal. Long texts are cut and say so. Where it
+ * goes is log_sink.c's business.
  */
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
 #include "log_conf.h"
+#include "log_sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -34,14 +33,6 @@ enum {
 };
 
 static struct {
-	int			 fd;
-	enum clq_log_level	 level;
-	bool			 json;
-	bool			 colour;
-	char			 logger[64];	/* MozLog's "Logger" */
-} sink = { STDERR_FILENO, CLQ_LOG_INFO, false, false, "cliquet" };
-
-static struct {
 	pthread_mutex_t	  lock;
 	char		**keys;
 	size_t		  n;
@@ -53,6 +44,7 @@ struct line {
 	size_t	len;
 	size_t	cap;
 	bool	full;
+	enum clq_log_level level;
 };
 
 static void
@@ -144,34 +136,23 @@ put_text(struct line *l, struct clq_str s, size_t max, bool json,
 }
 
 static void
-line_init(struct line *l)
+line_init(struct line *l, enum clq_log_level level)
 {
 	l->len = 0;
 	l->cap = LINE_CAP - TAIL_CAP;
 	l->full = false;
+	l->level = level;
 }
 
 /* Let the closing part have its reserve, add the newline, and send. */
 static void
 line_send(struct line *l, const char *tail)
 {
-	size_t done = 0;
-	int saved = errno;
-	ssize_t n;
-
 	l->cap = LINE_CAP;
 	l->full = false;
 	puts_(l, tail);
 	put(l, "\n", 1);
-	while (done < l->len) {
-		n = write(sink.fd, l->p + done, l->len - done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;		/* nowhere left to complain */
-		done += (size_t)n;
-	}
-	errno = saved;
+	clq_sink_write(l->level, l->p, l->len);
 }
 
 static const char *
@@ -214,12 +195,14 @@ text_head(struct line *l, enum clq_log_level level)
 	struct tm tm;
 	char stamp[32];
 
+	if (clq_sink.target != CLQ_SINK_STREAM)
+		return;		/* syslog and journal note that themselves */
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 	putf(l, "%s.%03ldZ [%ld] %s%s%s ", stamp, now.tv_nsec / 1000000,
-	    (long)getpid(), sink.colour ? level_colour(level) : "",
-	    level_name(level), sink.colour ? "\033[0m" : "");
+	    (long)getpid(), clq_sink.colour ? level_colour(level) : "",
+	    level_name(level), clq_sink.colour ? "\033[0m" : "");
 }
 
 /* Everything of a MozLog object up to the brace that opens Fields. */
@@ -236,7 +219,7 @@ json_head(struct line *l, enum clq_log_level level, const char *type)
 	    (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 	put_text(l, clq_str_of(type), FIELD_CAP, true, false);
 	puts_(l, "\",\"Logger\":\"");
-	put_text(l, clq_str_of(sink.logger), FIELD_CAP, true, false);
+	put_text(l, clq_str_of(clq_sink.logger), FIELD_CAP, true, false);
 	puts_(l, "\",\"Hostname\":\"");
 	put_text(l, clq_str_of(host), FIELD_CAP, true, false);
 	putf(l, "\",\"EnvVersion\":\"2.0\",\"Severity\":%d,\"Pid\":%ld,"
@@ -246,7 +229,7 @@ json_head(struct line *l, enum clq_log_level level, const char *type)
 bool
 clq_log_enabled(enum clq_log_level level)
 {
-	return level <= sink.level;
+	return level <= clq_sink.level;
 }
 
 void
@@ -263,8 +246,8 @@ clq_vlog(enum clq_log_level level, const char *fmt, va_list ap)
 		return;
 	/* One byte more than the limit is enough to show that it was cut. */
 	s.len = (size_t)n < sizeof msg ? (size_t)n : sizeof msg - 1;
-	line_init(&l);
-	if (sink.json) {
+	line_init(&l, level);
+	if (clq_sink.json) {
 		json_head(&l, level, "log");
 		puts_(&l, "\"msg\":\"");
 		put_text(&l, s, MESSAGE_CAP, true, false);
@@ -350,6 +333,10 @@ put_field(struct line *l, const struct clq_log_field *f, bool json,
 		putf(l, "%" PRId64, f->number);
 		return;
 	}
+	if (json && f->json.len > 0) {	/* escaped by whoever made it */
+		put(l, f->json.p, f->json.len);
+		return;
+	}
 	if (quotes)
 		put(l, "\"", 1);
 	put_text(l, f->text, FIELD_CAP, json, quotes);
@@ -367,8 +354,10 @@ clq_log_fields(enum clq_log_level level, const char *type,
 
 	if (!clq_log_enabled(level))
 		return;
-	line_init(&l);
-	if (sink.json) {
+	line_init(&l, level);
+	if (clq_sink.target == CLQ_SINK_JOURNAL)
+		clq_sink_fields(type, fields, n);
+	if (clq_sink.json) {
 		json_head(&l, level, type);
 	} else {
 		text_head(&l, level);
@@ -377,7 +366,7 @@ clq_log_fields(enum clq_log_level level, const char *type,
 	}
 	for (i = 0; i < n; i++) {
 		mark = l.len;
-		put_field(&l, &fields[i], sink.json, first);
+		put_field(&l, &fields[i], clq_sink.json, first);
 		if (l.full) {		/* keep whole fields only */
 			l.len = mark;
 			break;
@@ -385,100 +374,8 @@ clq_log_fields(enum clq_log_level level, const char *type,
 		first = false;
 	}
 	if (i < n)
-		line_send(&l, !sink.json ? " truncated=1" : first ?
+		line_send(&l, !clq_sink.json ? " truncated=1" : first ?
 		    "\"truncated\":1}}" : ",\"truncated\":1}}");
 	else
-		line_send(&l, sink.json ? "}}" : "");
-}
-
-/* ---- configuration ----------------------------------------------------- */
-
-static enum clq_status
-parse_level(struct clq_settings *s, enum clq_log_level *level)
-{
-	struct clq_str v = clq_settings_str(s, "log_level");
-
-	if (v.p == NULL || clq_str_caseis(v, "info"))
-		*level = CLQ_LOG_INFO;
-	else if (clq_str_caseis(v, "error"))
-		*level = CLQ_LOG_ERROR;
-	else if (clq_str_caseis(v, "warning"))
-		*level = CLQ_LOG_WARNING;
-	else if (clq_str_caseis(v, "debug"))
-		*level = CLQ_LOG_DEBUG;
-	else
-		return clq_settings_error(s, "log_level", "'%.*s' is unknown; "
-		    "write error, warning, info or debug", CLQ_FMT(v));
-	return CLQ_OK;
-}
-
-static enum clq_status
-parse_format(struct clq_settings *s, bool *json)
-{
-	struct clq_str v = clq_settings_str(s, "log_format");
-
-	*json = v.p != NULL && clq_str_caseis(v, "json");
-	if (v.p == NULL || *json || clq_str_caseis(v, "text"))
-		return CLQ_OK;
-	return clq_settings_error(s, "log_format",
-	    "'%.*s' is unknown; write text or json", CLQ_FMT(v));
-}
-
-enum clq_status
-clq_log_check(struct clq_settings *s)
-{
-	enum clq_log_level level;
-	bool json;
-	enum clq_status rc = parse_level(s, &level), rc2;
-
-	rc2 = parse_format(s, &json);
-	return rc != CLQ_OK ? rc : rc2;
-}
-
-static bool
-want_colour(int fd)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(fd) && getenv("NO_COLOR") == NULL && term != NULL &&
-	    strcmp(term, "dumb") != 0;
-}
-
-enum clq_status
-clq_log_configure(struct clq_settings *s)
-{
-	struct clq_str file = clq_settings_str(s, "log_file");
-	const char *name = clq_settings_cstr(s, "project_name");
-	enum clq_log_level level;
-	int fd = STDERR_FILENO;
-	bool json;
-
-	if (clq_log_check(s) != CLQ_OK ||
-	    parse_level(s, &level) != CLQ_OK ||
-	    parse_format(s, &json) != CLQ_OK)
-		return CLQ_INVALID;
-	if (file.len != 0 && !clq_str_is(file, "-")) {
-		fd = open(clq_settings_cstr(s, "log_file"), O_WRONLY |
-		    O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-		if (fd == -1)
-			return clq_settings_error(s, "log_file", "cannot open "
-			    "%.*s: %s; create its folder, or let the server's "
-			    "user write there", CLQ_FMT(file),
-			    strerror(errno));
-	}
-	if (sink.fd != STDERR_FILENO)
-		close(sink.fd);
-	sink.fd = fd;
-	sink.level = level;
-	sink.json = json;
-	sink.colour = !json && want_colour(fd);
-	snprintf(sink.logger, sizeof sink.logger, "%s",
-	    name != NULL && *name != '\0' ? name : "cliquet");
-	return CLQ_OK;
-}
-
-void
-clq_log_set_level(enum clq_log_level level)
-{
-	sink.level = level;
+		line_send(&l, clq_sink.json ? "}}" : "");
 }

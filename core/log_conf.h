@@ -8,7 +8,8 @@
 
 /*
  * Apply log_level (error warning info debug), log_format (text json) and
- * log_file ("" or "-": standard error). Text is coloured on a terminal.
+ * log_target: log_file ("" or "-": standard error), syslog or journald. Text is
+ * coloured on a terminal.
  * CLQ_INVALID (said) if the file cannot be opened. Also reopens: call it again
  * on SIGUSR1.
  */
@@ -27,6 +28,7 @@ struct clq_log_field {
 	const char	*name;
 	struct clq_str	 text;
 	int64_t		 number;
+	struct clq_str	 json;	/* for JSON, instead of text: a whole value */
 };
 
 /*
@@ -35,6 +37,9 @@ struct clq_log_field {
  */
 CLQ_API void clq_log_fields(enum clq_log_level level, const char *type,
     const struct clq_log_field *fields, size_t n);
+
+/* True if lines are JSON. */
+CLQ_API bool clq_log_json(void);
 
 /* True if lines of this level are written: to skip work for the others. */
 CLQ_API bool clq_log_enabled(enum clq_log_level level);

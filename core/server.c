@@ -23,6 +23,7 @@
 #include "resource.h"
 #include "router.h"
 #include "settings_load.h"
+#include "timing.h"
 #include "timed.h"
 #include "views.h"
 
@@ -193,9 +194,13 @@ configure(struct clq_server *srv)
 	}
 	if (!complete)
 		rc = CLQ_INVALID;
-	if (read_basics(srv) != CLQ_OK ||	/* with the new defaults */
-	    clq_auth_configure(srv) != CLQ_OK ||
-	    clq_lifecycle_configure(srv) != CLQ_OK)
+	if (read_basics(srv) != CLQ_OK)		/* with the new defaults */
+		rc = CLQ_INVALID;
+	if (clq_auth_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
+	if (clq_lifecycle_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
+	if (clq_timing_configure(srv) != CLQ_OK)
 		rc = CLQ_INVALID;
 	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;

@@ -33,6 +33,7 @@ struct clq_hello;		/* hello.h: capabilities, public settings */
 struct clq_lifecycle;		/* lifecycle.h: end of service, backoff */
 struct clq_cors;		/* cors.h: allowed origins */
 struct clq_migrations;		/* migrations.h: of applications */
+struct clq_timing;		/* timing.h */
 struct clq_listeners;		/* listeners.h: their kinds */
 struct clq_timed;		/* timed.h: a clock around backend calls */
 
@@ -60,6 +61,7 @@ struct clq_server {
 	struct clq_lifecycle		*lifecycle;
 	struct clq_cors			*cors;
 	struct clq_listeners		*listeners;
+	struct clq_timing		*timing;
 	bool				 wants_phases;	/* phases.h */
 	struct clq_timed		*timed;		/* NULL: no clock */
 

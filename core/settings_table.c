@@ -201,6 +201,9 @@ const struct clq_setting clq_core_settings[] = {
 	INT("slow_request_ms", "1000", 0, 86400000, "milliseconds",
 	    "A request that takes longer is written into the log with the "
 	    "times of its parts; 0: none."),
+	STR("server_timing_rate", "0",
+	    "Share of the answers, 0 to 1, with a header Server-Timing that "
+	    "tells the times of their parts."),
 	STR("pidfile", "", "File that holds the master's process id."),
 	STR("user", "", "User to become after the sockets are open."),
 	STR("group", "", "Group to become; empty: the user's."),
@@ -208,6 +211,12 @@ const struct clq_setting clq_core_settings[] = {
 	STR("log_level", "info", "error, warning, info or debug."),
 	STR("log_format", "text", "text for people, json for machines."),
 	STR("log_file", "", "File to append to; empty or -: standard error."),
+	STR("log_target", "file",
+	    "Where the log goes: file (see log_file), syslog or journald."),
+	STR("syslog_facility", "daemon", "daemon, user or local0 to local7."),
+	STR("syslog_socket", "/dev/log", "Where syslog listens."),
+	STR("journald_socket", "/run/systemd/journal/socket",
+	    "Where systemd's journal listens."),
 	STR("server.host", NULL, "[server:main]: host of an existing file."),
 	STR("server.port", NULL, "[server:main]: port of an existing file."),
 
@@ -240,8 +249,9 @@ static const char *const prefixed_only[] = {
 	"request_timeout", "shutdown_timeout", "max_connections_per_worker",
 	"connection_idle_timeout", "connection_read_timeout",
 	"max_body_bytes", "max_params_bytes", "status_path", "status_allow",
-	"slow_request_ms", "pidfile", "user", "group",
-	"daemonize", "log_level", "log_format", "log_file", "server.host",
+	"slow_request_ms", "server_timing_rate", "pidfile", "user", "group",
+	"daemonize", "log_level", "log_format", "log_file", "log_target",
+	"syslog_facility", "syslog_socket", "journald_socket", "server.host",
 	"server.port"
 };
 

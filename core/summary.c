@@ -8,6 +8,7 @@
  */
 #include "summary.h"
 
+#include <cliquet/buf.h>
 #include <cliquet/clock.h>
 #include <cliquet/crypto.h>
 #include <cliquet/str.h>
@@ -53,15 +54,50 @@ add_text(struct line *l, const char *name, struct clq_str text)
 	if (text.p == NULL || l->n == FIELD_MAX)
 		return;
 	text = clq_text_clean(l->arena, clq_str_sub(text, 0, TEXT_MAX));
-	l->fields[l->n++] = (struct clq_log_field){ name, text, 0 };
+	l->fields[l->n++] = (struct clq_log_field){ .name = name,
+	    .text = text };
 }
 
 static void
 add_number(struct line *l, const char *name, int64_t number)
 {
 	if (l->n < FIELD_MAX)
-		l->fields[l->n++] = (struct clq_log_field){ name,
-		    { NULL, 0 }, number };
+		l->fields[l->n++] = (struct clq_log_field){ .name = name,
+		    .number = number };
+}
+
+static bool
+said_later(const struct clq_pairs *p, size_t i)
+{
+	for (size_t j = i + 1; j < p->n; j++)
+		if (clq_str_eq(p->items[i].name, p->items[j].name))
+			return true;
+	return false;
+}
+
+/* As sent for people; decoded, as an object, for machines. */
+static void
+add_query(struct line *l, struct clq_request *req)
+{
+	const struct clq_pairs *p = &req->params;
+	struct clq_buf b;
+	size_t n = l->n;
+
+	add_text(l, "querystring", req->raw_query);
+	if (p->n == 0 || l->n == n || !clq_log_json())
+		return;
+	clq_buf_init(&b, l->arena, 256);
+	for (size_t i = 0; i < p->n && b.len <= TEXT_MAX; i++) {
+		if (said_later(p, i))
+			continue;	/* an object has each key once */
+		clq_buf_addc(&b, b.len > 0 ? ',' : '{');
+		clq_buf_json_str(&b, p->items[i].name);
+		clq_buf_addc(&b, ':');
+		clq_buf_json_str(&b, p->items[i].value);
+	}
+	clq_buf_addc(&b, '}');
+	if (b.len <= TEXT_MAX)	/* else the text, which is cut */
+		l->fields[n].json = clq_buf_str(&b);
 }
 
 static struct clq_str
@@ -90,7 +126,7 @@ clq_summary_log(struct clq_request *req, const char *type)
 	    req->raw_path);
 	add_text(&l, "method", req->method_name);
 	if (req->raw_query.len > 0)
-		add_text(&l, "querystring", req->raw_query);
+		add_query(&l, req);
 	add_text(&l, "rid", req->summary.rid);
 	add_text(&l, "uid", req->identity.userid);
 	add_text(&l, "authn_type", req->identity.policy);
