@@ -180,11 +180,11 @@ Test(log, json_line_is_mozlog)
 Test(log, fields_in_text_and_json)
 {
 	const struct clq_log_field fields[] = {
-		{ "code", { NULL, 0 }, 200 },
-		{ "path", CLQ_STR("/v1/x"), 0 },
-		{ "agent", CLQ_STR("a \"b\" \\"), 0 },
-		{ "lang", CLQ_STR(""), 0 },
-		{ "t", { NULL, 0 }, -3 }
+		{ .name = "code", .number = 200 },
+		{ .name = "path", .text = CLQ_STR("/v1/x") },
+		{ .name = "agent", .text = CLQ_STR("a \"b\" \\") },
+		{ .name = "lang", .text = CLQ_STR("") },
+		{ .name = "t", .number = -3 }
 	};
 	const cJSON *f;
 	cJSON *tree;
@@ -217,8 +217,8 @@ Test(log, too_many_fields_still_make_json)
 
 	memset(text, '\\', sizeof text);
 	for (i = 0; i < 100; i++)
-		fields[i] = (struct clq_log_field){ "name",
-		    { text, sizeof text }, 0 };
+		fields[i] = (struct clq_log_field){ .name = "name",
+		    .text = { text, sizeof text } };
 	cr_assert_eq(configure("log_format = json\n"), CLQ_OK);
 	clq_log_fields(CLQ_LOG_INFO, "t", fields, 100);
 	f = clq_json_get(json_line(), "Fields");
