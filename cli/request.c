@@ -328,6 +328,7 @@ show(const struct cli *cli, struct clq_str answer)
 	(void)fwrite(body.p, 1, body.len, stdout);
 	if (body.len > 0 && body.p[body.len - 1] != '\n')
 		putchar('\n');
+	(void)fflush(stdout);		/* before what is said of it */
 	if (clq_str_cmp(status, CLQ_STR("4")) < 0)
 		return CLI_OK;
 	clq_log_err("%s %s: %.*s", cli->operands[0], cli->operands[1],
