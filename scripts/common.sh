@@ -16,6 +16,8 @@ packages_serve="nginx curl"
 packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid
     lighttpd spawn-fcgi memcached python3 git valgrind cppcheck
     postgresql procps json-schema-test-suite"
+# For tests/clients/browser.
+packages_browser="chromium python3-pip"
 
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2

@@ -80,3 +80,32 @@ stop() {
 url_of() {
 	sed -n 's/^ready: \(.*\)\/$/\1/p' "$tmp/$1.out"
 }
+
+# npm_packages NAME WITNESS: the packages of tests/clients/NAME in build/NAME,
+# which git ignores, anew if the lock file changed or WITNESS, one of their
+# files, is missing; with the programs of that folder. $cache is the folder.
+npm_packages() {
+	local from=$clients/$1 file
+	cache=$top/build/$1
+	mkdir -p "$cache"
+	for file in package.json package-lock.json .npmrc; do
+		cp "$from/$file" "$cache/$file.new"
+	done
+	if ! cmp -s "$cache/package-lock.json.new" \
+	    "$cache/package-lock.json" ||
+	    ! [ -e "$cache/node_modules/$2" ]; then
+		rm -rf "$cache/node_modules"
+		for file in package.json package-lock.json .npmrc; do
+			mv "$cache/$file.new" "$cache/$file"
+		done
+		(cd "$cache" && npm ci --no-audit --no-fund --ignore-scripts) \
+		    > "$tmp/npm.out" 2>&1 || {
+			sed 's/^/# /' "$tmp/npm.out"
+			rm -f "$cache/package-lock.json"
+			echo "Bail out! npm ci failed"
+			exit 1
+		}
+	fi
+	rm -f "$cache"/*.new
+	cp "$from"/*.cjs "$cache/"
+}

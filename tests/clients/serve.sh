@@ -60,6 +60,19 @@ is "the configuration is for its owner" \
     "$(stat -c %a "$tmp/one/cliquet.ini")" 600
 cp "$tmp/one/cliquet.ini" "$tmp/before.ini"
 
+# A console that is none, and what get-admin refuses without a network.
+mkdir -p "$tmp/two/admin"
+echo '<p>console</p>' > "$tmp/two/admin/index.html"
+echo 1.2.3 > "$tmp/two/admin/VERSION"
+"$top/scripts/get-admin" "$top/docs" > /dev/null 2> "$tmp/err"
+is "get-admin replaces nothing but a console" $? 1
+grep -q 'holds something else' "$tmp/err"
+result "and says so" $?
+"$top/scripts/get-admin" --wheel "$top/README.md" "$tmp/two/admin" \
+    > /dev/null 2> "$tmp/err"
+is "get-admin wants the very file" $? 1
+is "and leaves what is there" "$(cat "$tmp/two/admin/VERSION")" 1.2.3
+
 two=$(free_port)
 began=$(date +%s%N)
 serve two --port "$two" --data "$tmp/two"
@@ -72,6 +85,13 @@ result "ready within two seconds" $?
 is "the second knows nothing of the first's data" "$(get -u token:secret \
     "http://127.0.0.1:$two/v1/buckets/default/collections/notes/records/a")" \
     404
+grep -q "admin console: http://127.0.0.1:$two/v1/admin/" "$tmp/two.err"
+result "an admin console in its folder is offered" $?
+is "and served" "$(curl -s "http://127.0.0.1:$two/v1/admin/")" \
+    "<p>console</p>"
+is "beside what the configuration includes" "$(get -u token:secret \
+    "http://127.0.0.1:$two/v1/buckets/default")" 200
+is "a server without has none" "$(get "http://127.0.0.1:$one/v1/admin")" 404
 
 "$top/scripts/serve" --port "$one" --data "$tmp/three" > "$tmp/busy.out" \
     2> "$tmp/busy.err"

@@ -6,29 +6,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# Packages go into a folder that git ignores, anew if the lock file changed.
-cache=$top/build/kinto-js
-mkdir -p "$cache"
-for file in package.json package-lock.json .npmrc; do
-	cp "$clients/kinto-js/$file" "$cache/$file.new"
-done
-if ! cmp -s "$cache/package-lock.json.new" "$cache/package-lock.json" ||
-    ! [ -e "$cache/node_modules/kinto/dist/kinto.min.js" ]; then
-	rm -rf "$cache/node_modules"
-	for file in package.json package-lock.json .npmrc; do
-		mv "$cache/$file.new" "$cache/$file"
-	done
-	(cd "$cache" && npm ci --no-audit --no-fund --ignore-scripts) \
-	    > "$tmp/npm.out" 2>&1 || {
-		sed 's/^/# /' "$tmp/npm.out"
-		rm -f "$cache/package-lock.json"
-		echo "Bail out! npm ci failed"
-		exit 1
-	}
-fi
-rm -f "$cache"/*.new
-cp "$clients/kinto-js/"*.cjs "$cache/"
-
+npm_packages kinto-js kinto/dist/kinto.min.js
 port=$(free_port)
 serve kinto --port "$port" --data "$tmp/data" || {
 	echo "Bail out! scripts/serve does not start"
