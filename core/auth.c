@@ -304,19 +304,30 @@ clq_request_allowed(struct clq_request *req, const char *key)
 	return false;
 }
 
+bool
+clq_auth_nth(const struct clq_server *srv, size_t n, const char **name,
+    const char **challenge)
+{
+	const struct policy *p;
+	const struct clq_auth_kind *kind;
+
+	if (n >= srv->auth->n)
+		return false;
+	p = &srv->auth->policies[n];
+	kind = p->kind;
+	*name = p->name;
+	*challenge = CLQ_HAS(kind, challenge_of) ? kind->challenge_of(p->self) :
+	    kind->challenge;
+	return true;
+}
+
 void
 clq_auth_challenge(struct clq_request *req)
 {
-	const struct clq_auth *auth = req->server->auth;
+	const char *name, *text;
 
-	for (size_t i = 0; i < auth->n; i++) {
-		const struct clq_auth_kind *kind = auth->policies[i].kind;
-		const char *text = kind->challenge;
-
-		if (CLQ_HAS(kind, challenge_of))
-			text = kind->challenge_of(auth->policies[i].self);
+	for (size_t i = 0; clq_auth_nth(req->server, i, &name, &text); i++)
 		if (text != NULL)
 			clq_pairs_add(req->arena, &req->response.headers,
 			    CLQ_STR("WWW-Authenticate"), clq_str_of(text));
-	}
 }

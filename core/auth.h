@@ -33,6 +33,15 @@ void clq_auth_again(struct clq_request *req);
 /* Add one WWW-Authenticate per policy to the response. */
 void clq_auth_challenge(struct clq_request *req);
 
+/*
+ * The nth policy, in the order of the setting; false beyond the last.
+ *
+ * name       out: as in the setting
+ * challenge  out: what a 401 says of it, e.g. "Basic realm=\"Realm\""; or NULL
+ */
+bool clq_auth_nth(const struct clq_server *srv, size_t n, const char **name,
+    const char **challenge);
+
 /* The kind that core brings along (06-2.1). */
 extern const struct clq_auth_kind clq_auth_basic;
 

@@ -94,20 +94,28 @@ inherit_default(struct clq_arena *arena, const struct clq_access *a,
 	return n;
 }
 
+size_t
+clq_access_bounds(struct clq_arena *arena, const struct clq_access *access,
+    struct clq_bound *out)
+{
+	const struct clq_resource *decl = access->resource;
+	clq_inherit_f *inherit = decl->inherit != NULL ? decl->inherit :
+	    inherit_default;
+	size_t n = inherit(arena, access, out, CLQ_MAX_BOUNDS);
+
+	return n < CLQ_MAX_BOUNDS ? n : CLQ_MAX_BOUNDS;
+}
+
 static size_t
 bounds_of(struct clq_target *t, enum clq_access_kind kind,
     struct clq_str object, struct clq_bound *out)
 {
-	const struct clq_resource *decl = t->entry->decl;
-	clq_inherit_f *inherit = decl->inherit != NULL ? decl->inherit :
-	    inherit_default;
 	struct clq_access access = {
-		.kind = kind, .resource = decl, .object = object,
+		.kind = kind, .resource = t->entry->decl, .object = object,
 		.parent = t->at.parent, .plural = t->at.plural,
 	};
-	size_t n = inherit(t->req->arena, &access, out, CLQ_MAX_BOUNDS);
 
-	return n < CLQ_MAX_BOUNDS ? n : CLQ_MAX_BOUNDS;
+	return clq_access_bounds(t->req->arena, &access, out);
 }
 
 void
@@ -165,23 +173,26 @@ clq_target_lookup(struct clq_target *t, unsigned what)
 
 /* ---- what was granted -------------------------------------------------- */
 
-/* The setting that stands beside a bound (section 06-4). */
-static bool
-allowed_by_setting(struct clq_target *t, struct clq_str permission)
+struct clq_str
+clq_access_setting(struct clq_arena *arena, const struct clq_resource *decl,
+    struct clq_str permission)
 {
-	const char *name = t->entry->decl->name;
-	size_t len = strlen(name);
-	struct clq_str key;
-	bool create = clq_str_starts(permission, name) &&
+	size_t len = strlen(decl->name);
+	bool create = clq_str_starts(permission, decl->name) &&
 	    permission.len > len && permission.p[len] == ':';
 
 	if (create)
-		key = clq_arena_printf(t->req->arena, "%s_create_principals",
-		    name);
-	else
-		key = clq_arena_printf(t->req->arena, "%s_%.*s_principals",
-		    name, CLQ_FMT(permission));
-	return clq_request_allowed(t->req, key.p);
+		return clq_arena_printf(arena, "%s_create_principals",
+		    decl->name);
+	return clq_arena_printf(arena, "%s_%.*s_principals", decl->name,
+	    CLQ_FMT(permission));
+}
+
+static bool
+allowed_by_setting(struct clq_target *t, struct clq_str permission)
+{
+	return clq_request_allowed(t->req, clq_access_setting(t->req->arena,
+	    t->entry->decl, permission).p);
 }
 
 bool

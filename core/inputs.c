@@ -82,15 +82,15 @@ has_body(enum clq_method method)
 	    method == CLQ_METHOD_PATCH;
 }
 
-static bool
-applies(const struct clq_request *req, const struct clq_input *input)
+bool
+clq_input_applies(const struct clq_input *input, enum clq_method method)
 {
-	unsigned bits = CLQ_BIT(req->method);
+	unsigned bits = CLQ_BIT(method);
 
-	if (req->method == CLQ_METHOD_HEAD)	/* as the GET it may be */
+	if (method == CLQ_METHOD_HEAD)	/* as the GET it may be */
 		bits |= CLQ_BIT(CLQ_METHOD_GET);
 	if (input->methods == 0)
-		return input->in != CLQ_IN_BODY || has_body(req->method);
+		return input->in != CLQ_IN_BODY || has_body(method);
 	return (input->methods & bits) != 0;
 }
 
@@ -262,7 +262,7 @@ clq_inputs_read(struct clq_request *req)
 	for (size_t i = 0; i < r->ninputs; i++) {
 		const struct clq_input *input = &r->inputs[i];
 
-		if (!applies(req, input))
+		if (!clq_input_applies(input, req->method))
 			continue;
 		if (input->in == CLQ_IN_BODY && body == NULL && rc == CLQ_OK)
 			rc = body_of(req, &body);

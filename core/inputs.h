@@ -12,6 +12,9 @@ struct clq_route;
 enum clq_status clq_inputs_check(struct clq_server *srv,
     const struct clq_route *route) CLQ_MUST_CHECK;
 
+/* True if requests with that method have the input. */
+bool clq_input_applies(const struct clq_input *input, enum clq_method method);
+
 /*
  * Fill req->inputs for the matched route, as section 02-4 has it. CLQ_OK, or
  * CLQ_INVALID (all errors are collected, or 415 is noted).

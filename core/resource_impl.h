@@ -73,6 +73,15 @@ bool clq_id_valid(const struct clq_resource_entry *entry,
 
 /* ---- authz.c: what one lookup says, and whether that is enough --------- */
 
+/* The ACEs any of which grants an access: fill out, which holds CLQ_MAX_BOUNDS,
+ * and return how many. For OpenAPI, the URIs may hold variables. */
+size_t clq_access_bounds(struct clq_arena *arena,
+    const struct clq_access *access, struct clq_bound *out);
+
+/* The setting that stands beside a bound (section 06-4), as a C string. */
+struct clq_str clq_access_setting(struct clq_arena *arena,
+    const struct clq_resource *decl, struct clq_str permission);
+
 enum { CLQ_MAX_ASKS = 2 };
 
 /* One access asked about, and its slice of the target's bounds. */

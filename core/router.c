@@ -248,6 +248,8 @@ clq_add_service(struct clq_server *srv, const struct clq_service *service)
 	r.flags = service->flags;
 	r.ctx = service->ctx;
 	r.description = service->description;
+	if (CLQ_HAS(service, openapi))
+		r.openapi = service->openapi;
 	if (CLQ_HAS(service, inputs)) {
 		r.inputs = service->inputs;
 		r.ninputs = service->ninputs;

@@ -31,6 +31,7 @@ struct clq_route {
 	const char			*description;	/* for OpenAPI, may be NULL */
 	const struct clq_input		*inputs;	/* of services */
 	size_t				 ninputs;
+	const char			*openapi;	/* for OpenAPI, may be NULL */
 };
 
 /* An empty router over the server's arena. */

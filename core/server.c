@@ -19,6 +19,7 @@
 #include "hello.h"
 #include "lifecycle.h"
 #include "listeners.h"
+#include "openapi.h"
 #include "plugin.h"
 #include "resource.h"
 #include "router.h"
@@ -208,6 +209,8 @@ configure(struct clq_server *srv)
 	clq_timed_configure(srv);
 	if (rc == CLQ_OK)
 		rc = check_permissions(srv);
+	if (rc == CLQ_OK)
+		rc = clq_openapi_configure(srv);
 	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))
 		rc = CLQ_INVALID;
 	/* Only when all who could know a key were asked. */

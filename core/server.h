@@ -36,6 +36,7 @@ struct clq_migrations;		/* migrations.h: of applications */
 struct clq_timing;		/* timing.h */
 struct clq_listeners;		/* listeners.h: their kinds */
 struct clq_timed;		/* timed.h: a clock around backend calls */
+struct clq_openapi;		/* openapi.h: what /__api__ answers */
 
 struct clq_server {
 	struct clq_arena		*arena;		/* start-up memory */
@@ -64,6 +65,7 @@ struct clq_server {
 	struct clq_timing		*timing;
 	bool				 wants_phases;	/* phases.h */
 	struct clq_timed		*timed;		/* NULL: no clock */
+	struct clq_openapi		*openapi;	/* NULL: not offered */
 
 	struct clq_migrations		*migrations;	/* migrations.h */
 	struct clq_resource_entry	*resources;	/* resource.h */

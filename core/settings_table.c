@@ -99,6 +99,8 @@ const struct clq_setting clq_core_settings[] = {
 	    "Link given in the answer to an internal error."),
 	STR("version_json_path", "version.json",
 	    "File shown by /__version__."),
+	BOOL("openapi_enabled", "true",
+	    "Describe the API at /__api__ (OpenAPI) and /__api__.html."),
 	INT("heartbeat_timeout_seconds", "10", 1, 3600, "seconds",
 	    "When a backend that does not answer counts as down."),
 	INT("retry_after_seconds", "30", 0, YEAR, "seconds",

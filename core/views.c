@@ -193,23 +193,89 @@ static const struct clq_verb contribute_verbs[] = {
 static const struct clq_verb batch_verbs[] = {
 	{ CLQ_METHOD_POST, clq_batch_view, CLQ_TX_READ } };
 
-#define SERVICE(n, p, v, d) { .size = sizeof(struct clq_service),	\
+/* What OpenAPI says of them, in its own words. */
+static const char hello_doc[] =
+	"{\"get\":{\"operationId\":\"server_info\",\"tags\":"
+	"[\"Utilities\"],\"responses\":{\"200\":{\"description\":\"The "
+	"service as the caller sees it.\",\"schema\":{\"type\":"
+	"\"object\",\"required\":[\"project_name\",\"project_version\","
+	"\"http_api_version\",\"url\",\"settings\",\"capabilities\"],"
+	"\"properties\":{\"project_name\":{\"type\":\"string\"},"
+	"\"project_version\":{\"type\":\"string\"},\"http_api_version\":{"
+	"\"type\":\"string\"},\"project_docs\":{\"type\":\"string\"},"
+	"\"url\":{\"type\":\"string\"},\"settings\":{\"type\":"
+	"\"object\"},\"capabilities\":{\"type\":\"object\"},\"user\":{"
+	"\"type\":\"object\",\"description\":\"Only with credentials "
+	"that are good.\"}}}}}}}";
+static const char heartbeat_doc[] =
+	"{\"get\":{\"operationId\":\"__heartbeat__\",\"tags\":"
+	"[\"Utilities\"],\"security\":[],\"responses\":{\"200\":{"
+	"\"description\":\"All backends answer.\",\"schema\":{\"type\":"
+	"\"object\",\"additionalProperties\":{\"type\":\"boolean\"}}},"
+	"\"503\":{\"description\":\"At least one does not.\",\"schema\":{"
+	"\"type\":\"object\",\"additionalProperties\":{\"type\":"
+	"\"boolean\"}}}}}}";
+static const char lbheartbeat_doc[] =
+	"{\"get\":{\"operationId\":\"__lbheartbeat__\",\"tags\":"
+	"[\"Utilities\"],\"security\":[],\"responses\":{\"200\":{"
+	"\"description\":\"It does.\",\"schema\":{\"type\":"
+	"\"object\"}}}}}";
+static const char version_doc[] =
+	"{\"get\":{\"operationId\":\"__version__\",\"tags\":"
+	"[\"Utilities\"],\"security\":[],\"responses\":{\"200\":{"
+	"\"description\":\"What the file `version_json_path` holds.\","
+	"\"schema\":{}}}}}";
+static const char contribute_doc[] =
+	"{\"get\":{\"operationId\":\"contribute\",\"tags\":"
+	"[\"Utilities\"],\"security\":[],\"responses\":{\"200\":{"
+	"\"description\":\"About the project.\",\"schema\":{\"type\":"
+	"\"object\"}}}}}";
+static const char batch_doc[] =
+	"{\"post\":{\"operationId\":\"batch\",\"tags\":[\"Batch\"],"
+	"\"consumes\":[\"application/json\"],\"description\":"
+	"\"Everything is stored, or nothing if the server is in trouble; "
+	"an error of one request undoes only that one.\",\"parameters\":"
+	"[{\"name\":\"body\",\"in\":\"body\",\"required\":true,"
+	"\"schema\":{\"type\":\"object\",\"required\":[\"requests\"],"
+	"\"properties\":{\"defaults\":{\"type\":\"object\","
+	"\"properties\":{\"method\":{\"type\":\"string\",\"enum\":"
+	"[\"GET\",\"HEAD\",\"POST\",\"PUT\",\"PATCH\",\"DELETE\"]},"
+	"\"path\":{\"type\":\"string\",\"pattern\":\"^/\"},\"headers\":{"
+	"\"type\":\"object\",\"additionalProperties\":{\"type\":"
+	"\"string\"}},\"body\":{}},\"description\":\"For what the "
+	"requests do not say.\"},\"requests\":{\"type\":\"array\","
+	"\"items\":{\"type\":\"object\",\"properties\":{\"method\":{"
+	"\"type\":\"string\",\"enum\":[\"GET\",\"HEAD\",\"POST\",\"PUT\","
+	"\"PATCH\",\"DELETE\"]},\"path\":{\"type\":\"string\","
+	"\"pattern\":\"^/\"},\"headers\":{\"type\":\"object\","
+	"\"additionalProperties\":{\"type\":\"string\"}},\"body\":{}},"
+	"\"required\":[\"path\"],\"example\":{\"method\":\"GET\","
+	"\"path\":\"/\"}}}}}}],\"responses\":{\"200\":{\"description\":"
+	"\"An answer for each request, in their order.\",\"schema\":{"
+	"\"type\":\"object\",\"required\":[\"responses\"],\"properties\":"
+	"{\"responses\":{\"type\":\"array\",\"items\":{\"type\":"
+	"\"object\",\"required\":[\"status\",\"path\"],\"properties\":{"
+	"\"status\":{\"type\":\"integer\"},\"path\":{\"type\":"
+	"\"string\"},\"headers\":{\"type\":\"object\"},\"body\":{}}}}}}},"
+	"\"400\":{\"$ref\":\"#/responses/400\"}}}}";
+
+#define SERVICE(n, p, v, d, doc) { .size = sizeof(struct clq_service),	\
 	.name = n, .path = p, .verbs = v, .nverbs = 1,			\
-	.flags = CLQ_SERVICE_NO_TX, .description = d }
+	.flags = CLQ_SERVICE_NO_TX, .description = d, .openapi = doc }
 
 static const struct clq_service services[] = {
 	SERVICE("hello", "/", hello_verbs,
-	    "The service: version, settings, capabilities, user."),
+	    "The service: version, settings, capabilities, user.", hello_doc),
 	SERVICE("heartbeat", "/__heartbeat__", heartbeat_verbs,
-	    "Whether the backends answer."),
+	    "Whether the backends answer.", heartbeat_doc),
 	SERVICE("lbheartbeat", "/__lbheartbeat__", lbheartbeat_verbs,
-	    "Whether this server answers."),
+	    "Whether this server answers.", lbheartbeat_doc),
 	SERVICE("version", "/__version__", version_verbs,
-	    "What was deployed."),
+	    "What was deployed.", version_doc),
 	SERVICE("contribute", "/contribute.json", contribute_verbs,
-	    "How to take part in the project."),
+	    "How to take part in the project.", contribute_doc),
 	SERVICE("batch", "/batch", batch_verbs,
-	    "Several requests in one, in one transaction."),
+	    "Several requests in one, in one transaction.", batch_doc),
 };
 
 enum clq_status

@@ -51,6 +51,14 @@ static const struct clq_service service = {
 	.path	= "/__counters__",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.description = "How many objects are stored.",
+	.openapi = "{\"get\":{\"tags\":[\"Utilities\"],\"security\":[],"
+		"\"responses\":{\"200\":{\"description\":\"Numbers by "
+		"kind of object.\",\"schema\":{\"type\":\"object\","
+		"\"required\":[\"objects\",\"tombstones\"],"
+		"\"properties\":{\"objects\":{\"type\":\"object\","
+		"\"additionalProperties\":{\"type\":\"integer\"}},"
+		"\"tombstones\":{\"type\":\"object\","
+		"\"additionalProperties\":{\"type\":\"integer\"}}}}}}}}",
 };
 
 static enum clq_status

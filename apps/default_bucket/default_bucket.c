@@ -15,12 +15,32 @@ static clq_user_info_f user_info;
 static const struct clq_verb verbs[] = {
 	{ CLQ_METHOD_GET, view, CLQ_TX_READ },
 };
+
+/* What the other verbs have is the same as for any bucket. */
+#define WRITES(verb, types) "\"" verb "\":{\"tags\":[\"Default bucket\"],"	\
+	"\"description\":\"Answers as for a bucket; missing ones are made.\","	\
+	"\"consumes\":[" types "],\"parameters\":[{\"name\":\"body\","	\
+	"\"in\":\"body\",\"schema\":{}}]}"
+#define READS(verb) "\"" verb "\":{\"tags\":[\"Default bucket\"],"		\
+	"\"description\":\"Answers as for a bucket; missing ones are made.\"}"
+
+#define SHARED READS("get") "," READS("delete") ","			\
+	WRITES("put", "\"application/json\"") ","			\
+	WRITES("patch", "\"application/json\","				\
+	"\"application/merge-patch+json\",\"application/json-patch+json\"") ","
+
+static const char root_doc[] = "{" SHARED "\"post\":null}";
+static const char below_doc[] = "{" SHARED
+	WRITES("post", "\"application/json\"") "}";
+
 static const struct clq_service root = {
 	.size	= sizeof root,
 	.name	= "default_bucket",
 	.path	= "/buckets/default",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.flags	= CLQ_SERVICE_ANY_METHOD | CLQ_SERVICE_PRIVATE,
+	.description = "The caller's own bucket, whatever its id.",
+	.openapi = root_doc,
 };
 static const struct clq_service below = {
 	.size	= sizeof below,
@@ -28,6 +48,8 @@ static const struct clq_service below = {
 	.path	= "/buckets/default/{rest*}",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.flags	= CLQ_SERVICE_ANY_METHOD | CLQ_SERVICE_PRIVATE,
+	.description = "What is below the caller's own bucket.",
+	.openapi = below_doc,
 };
 
 static const struct clq_setting settings[] = {

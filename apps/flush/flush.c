@@ -25,6 +25,11 @@ static const struct clq_service service = {
 	.name	= "flush",
 	.path	= "/__flush__",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
+	.description = "Remove everything from all backends.",
+	.openapi = "{\"post\":{\"operationId\":\"create_flush\",\"tags\":"
+		"[\"Flush\"],\"security\":[],\"responses\":{\"202\":{"
+		"\"description\":\"Nothing is left.\",\"schema\":{"
+		"\"type\":\"object\"}}}}}",
 };
 
 static enum clq_status

@@ -393,4 +393,16 @@ const struct clq_service history_snapshot = {
 	.path	= "/buckets/{bucket_id}/snapshot/collections/{target}",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.description = "The records of a collection as they were at a time.",
+	.openapi = "{\"get\":{\"tags\":[\"History\"],\"description\":\"The "
+		"target is the collection's id, `@` and a time in ms: "
+		"`articles@1795454839427`. Permission: `read` or `write` "
+		"on the bucket or the collection.\",\"responses\":{"
+		"\"200\":{\"description\":\"The records.\",\"schema\":{"
+		"\"type\":\"object\",\"required\":[\"data\"],"
+		"\"properties\":{\"data\":{\"type\":\"array\",\"items\":{"
+		"\"type\":\"object\"}}}}},\"400\":{\"$ref\":"
+		"\"#/responses/400\"},\"401\":{\"$ref\":"
+		"\"#/responses/401\"},\"403\":{\"$ref\":"
+		"\"#/responses/403\"},\"404\":{\"$ref\":"
+		"\"#/responses/404\"}}}}",
 };

@@ -20,6 +20,13 @@ const struct clq_resource kinto_bucket = {
 	.stored		= stored,
 	.description	= "Buckets hold groups and collections, and are where "
 			  "permissions begin.",
+	.openapi	= "{\"properties\":{\"collection:schema\":{"
+			"\"type\":\"object\",\"description\":\"JSON "
+			"schema of the collections in it.\"},\"group:"
+			"schema\":{\"type\":\"object\",\"description\":"
+			"\"JSON schema of the groups in it.\"},\"record:"
+			"schema\":{\"type\":\"object\",\"description\":"
+			"\"JSON schema of the records in it.\"}}}",
 };
 
 /* The attributes that hold JSON schemas for what is below the bucket. */

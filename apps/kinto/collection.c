@@ -21,6 +21,12 @@ const struct clq_resource kinto_collection = {
 	.process	= process,
 	.stored		= stored,
 	.description	= "Collections hold records.",
+	.openapi	= "{\"properties\":{\"schema\":{\"type\":"
+			"\"object\",\"description\":\"JSON schema of the "
+			"records.\"},\"cache_expires\":{\"type\":"
+			"\"integer\",\"minimum\":0,\"description\":"
+			"\"Seconds for which anonymous readers may keep "
+			"answers about records.\"}}}",
 };
 
 /* Largest number of seconds accepted: 68 years. */

@@ -26,6 +26,29 @@ const struct clq_service kinto_permissions = {
 	.path	= "/permissions",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.description = "The permissions of the caller, object by object.",
+	.openapi = "{\"get\":{\"operationId\":\"get_permissions\",\"tags\":"
+		"[\"Permissions\"],\"description\":\"Permission: to be "
+		"named by the setting `permissions_read_principals`.\","
+		"\"parameters\":[{\"$ref\":\"#/parameters/_limit\"},{"
+		"\"$ref\":\"#/parameters/_token\"},{\"$ref\":"
+		"\"#/parameters/_sort\"},{\"$ref\":"
+		"\"#/parameters/_fields\"},{\"$ref\":"
+		"\"#/parameters/id\"},{\"$ref\":"
+		"\"#/parameters/last_modified\"},{\"$ref\":"
+		"\"#/parameters/If-Match\"},{\"$ref\":"
+		"\"#/parameters/If-None-Match\"}],\"responses\":{\"200\":"
+		"{\"description\":\"A page of the list.\",\"schema\":{"
+		"\"type\":\"object\",\"required\":[\"data\"],"
+		"\"properties\":{\"data\":{\"type\":\"array\",\"items\":{"
+		"\"type\":\"object\",\"properties\":{\"uri\":{\"type\":"
+		"\"string\"},\"resource_name\":{\"type\":\"string\"},"
+		"\"permissions\":{\"type\":\"array\",\"items\":{\"type\":"
+		"\"string\"}}}}}}}},\"304\":{\"$ref\":"
+		"\"#/responses/304\"},\"400\":{\"$ref\":"
+		"\"#/responses/400\"},\"401\":{\"$ref\":"
+		"\"#/responses/401\"},\"403\":{\"$ref\":"
+		"\"#/responses/403\"},\"412\":{\"$ref\":"
+		"\"#/responses/412\"}}}}",
 };
 
 static const struct clq_field fields[] = {

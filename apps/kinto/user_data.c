@@ -22,6 +22,17 @@ const struct clq_service kinto_user_data = {
 	.path	= "/__user_data__/{principal}",
 	.verbs	= verbs, .nverbs = CLQ_COUNT(verbs),
 	.description = "What a user owns, to be deleted.",
+	.openapi = "{\"delete\":{\"operationId\":\"delete_user-data\","
+		"\"tags\":[\"User-data\"],\"description\":\"Permission: "
+		"to be named by the setting "
+		"`user-data_delete_principals`.\",\"responses\":{\"200\":"
+		"{\"description\":\"Nothing of it is left.\",\"schema\":{"
+		"\"type\":\"object\",\"required\":[\"data\"],"
+		"\"properties\":{\"data\":{\"type\":\"object\","
+		"\"required\":[\"principal\"],\"properties\":{"
+		"\"principal\":{\"type\":\"string\"}}}}}},\"401\":{"
+		"\"$ref\":\"#/responses/401\"},\"403\":{\"$ref\":"
+		"\"#/responses/403\"}}}}",
 };
 
 struct forgetting {

@@ -142,6 +142,20 @@ add_services(struct clq_server *srv, struct openid *o)
 		.nverbs = CLQ_COUNT(login_verbs),
 		.flags = CLQ_SERVICE_NO_TX, .ctx = o,
 		.description = "Begin to log in: redirects to the provider.",
+		.openapi = "{\"get\":{\"tags\":[\"OpenID\"],\"security\":[],"
+			"\"produces\":[\"text/plain\"],\"parameters\":[{"
+			"\"name\":\"callback\",\"in\":\"query\",\"type\":"
+			"\"string\",\"required\":true,\"description\":"
+			"\"Where to go in the end; the token is "
+			"appended.\"},{\"name\":\"scope\",\"in\":"
+			"\"query\",\"type\":\"string\",\"required\":"
+			"true},{\"name\":\"prompt\",\"in\":\"query\","
+			"\"type\":\"string\",\"required\":false,"
+			"\"description\":\"`none`: do not ask.\"}],"
+			"\"responses\":{\"307\":{\"description\":\"Go on "
+			"there.\",\"headers\":{\"Location\":{\"type\":"
+			"\"string\"}}},\"400\":{\"$ref\":"
+			"\"#/responses/400\"}}}}",
 	};
 	struct clq_service token = {
 		.size = sizeof token, .name = "openid_token",
@@ -149,6 +163,19 @@ add_services(struct clq_server *srv, struct openid *o)
 		.nverbs = CLQ_COUNT(token_verbs),
 		.flags = CLQ_SERVICE_NO_TX, .ctx = o,
 		.description = "End of a login: redirects to the client.",
+		.openapi = "{\"get\":{\"tags\":[\"OpenID\"],\"security\":[],"
+			"\"produces\":[\"text/plain\"],\"parameters\":[{"
+			"\"name\":\"code\",\"in\":\"query\",\"type\":"
+			"\"string\",\"required\":false},{\"name\":"
+			"\"state\",\"in\":\"query\",\"type\":\"string\","
+			"\"required\":true},{\"name\":\"error\",\"in\":"
+			"\"query\",\"type\":\"string\",\"required\":"
+			"false},{\"name\":\"error_description\",\"in\":"
+			"\"query\",\"type\":\"string\",\"required\":"
+			"false}],\"responses\":{\"307\":{\"description\":"
+			"\"Go on there.\",\"headers\":{\"Location\":{"
+			"\"type\":\"string\"}}},\"400\":{\"$ref\":"
+			"\"#/responses/400\"}}}}",
 	};
 	struct clq_service *kept = clq_arena_calloc(clq_server_arena(srv), 2,
 	    sizeof *kept);

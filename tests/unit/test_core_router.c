@@ -181,5 +181,5 @@ Test(router, lists_its_routes)
 
 	while (clq_router_nth(lb.srv->router, n) != NULL)
 		n++;
-	cr_expect_eq(n, 6u, "core has %zu", n);
+	cr_expect_eq(n, 8u, "core has %zu", n);
 }

@@ -227,6 +227,15 @@ struct clq_service {
 	const char		*description;	/* for OpenAPI, may be NULL */
 	const struct clq_input	*inputs;	/* since 1.2 */
 	size_t			 ninputs;
+	/*
+	 * More for OpenAPI, or NULL: JSON text, an object with an Operation
+	 * Object of OpenAPI 2.0 for some of the verbs: {"post": {"consumes":
+	 * [...], "responses": {...}}}. It is merged (RFC 7396) over what is
+	 * known anyway: operationId, tags, summary, security, inputs. A null
+	 * in place of one leaves the verb out: of CLQ_SERVICE_ANY_METHOD, one
+	 * that the view refuses. Variables of the path need no parameter.
+	 */
+	const char		*openapi;	/* since 1.3 */
 };
 
 CLQ_API enum clq_status clq_add_service(struct clq_server *srv,
@@ -399,6 +408,9 @@ struct clq_resource {
 					    const struct clq_object *parent);
 	const char			*description;
 	clq_scope_f			*scope;		/* or NULL */
+	/* More for OpenAPI, or NULL: JSON text, a Schema Object merged (RFC
+	 * 7396) over the one that fields make, for attributes that are none. */
+	const char			*openapi;	/* since 1.3 */
 };
 
 CLQ_API enum clq_status clq_add_resource(struct clq_server *srv,

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET /__api__ and /__api__.html: made once, in the master, and shared by the
+ * workers (section 07-3).
+ *
+ * What differs between requests is where the client reaches the service. It is
+ * put into the ready texts for each request, and never kept: otherwise whoever
+ * asks first with a strange Host header would send all others there.
+ */
+#include "openapi_impl.h"
+
+#include <cliquet/crypto.h>
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "response.h"
+#include "server.h"
+
+struct clq_openapi {
+	struct clq_str	json;		/* without the opening brace */
+	struct clq_str	page[2];	/* before and after the URL */
+	struct clq_str	csp;		/* of the page */
+	struct clq_str	hash;		/* of all of it */
+};
+
+/* ---- answers ----------------------------------------------------------- */
+
+/*
+ * 304 if the client has it, else 200. The ETag covers the URL too. Clients ask
+ * each time: a description that is out of date is worse than a request.
+ */
+static enum clq_status
+reply(struct clq_request *req, const char *type, struct clq_str url,
+    struct clq_str body)
+{
+	const struct clq_openapi *o = req->server->openapi;
+	struct clq_str known = clq_request_header(req, "If-None-Match");
+	struct clq_str etag = clq_sha256_hex(req->arena, clq_arena_printf(
+	    req->arena, "%.*s %s %.*s", CLQ_FMT(o->hash), type,
+	    CLQ_FMT(url)));
+
+	etag = clq_arena_printf(req->arena, "\"%.*s\"",
+	    CLQ_FMT(clq_str_sub(etag, 0, 32)));
+	clq_set_header(req, "ETag", etag);
+	clq_set_header(req, "Cache-Control", CLQ_STR("no-cache"));
+	if (clq_str_is(clq_str_trim(known), "*") ||
+	    clq_str_search(known, etag) < known.len) {
+		clq_response_set(req, 304, NULL, CLQ_STR(""), false);
+		return CLQ_OK;
+	}
+	return clq_reply_raw(req, 200, type, body);
+}
+
+/* The URL of the service, without a slash at its end. */
+static struct clq_str
+service_url(struct clq_request *req)
+{
+	return clq_text_clean(req->arena, clq_absolute_url(req,
+	    req->server->prefix));
+}
+
+/* A name or address, maybe with a port; else clients do without. */
+static bool
+host_valid(struct clq_str host)
+{
+	for (size_t i = 0; i < host.len; i++)
+		if (host.p[i] == '\0' || strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]",
+		    host.p[i]) == NULL)
+			return false;
+	return host.len > 0;
+}
+
+static enum clq_status
+view_json(struct clq_request *req, void *ctx)
+{
+	const struct clq_openapi *o = req->server->openapi;
+	struct clq_str url = service_url(req);
+	struct clq_str path = req->server->prefix, host;
+	size_t colon = clq_str_search(url, CLQ_STR("://"));
+	struct clq_buf b;
+
+	(void)ctx;
+	clq_buf_init(&b, req->arena, o->json.len + 256);
+	clq_buf_addc(&b, '{');
+	host = clq_str_sub(url, colon + 3, url.len - path.len);
+	if (host_valid(host)) {
+		clq_oa_add(&b, "'host':");
+		clq_oa_str(&b, host);
+		clq_oa_add(&b, ",'schemes':[");
+		clq_oa_str(&b, clq_str_sub(url, 0, colon));
+		clq_buf_adds(&b, "],");
+	}
+	clq_buf_add(&b, o->json);
+	return reply(req, "application/json", url, clq_buf_str(&b));
+}
+
+static enum clq_status
+view_page(struct clq_request *req, void *ctx)
+{
+	const struct clq_openapi *o = req->server->openapi;
+	struct clq_str url = service_url(req);
+	struct clq_buf b;
+
+	(void)ctx;
+	clq_buf_init(&b, req->arena, o->page[0].len + o->page[1].len + 256);
+	clq_buf_add(&b, o->page[0]);
+	clq_oa_url(&b, url);
+	clq_buf_add(&b, o->page[1]);
+	clq_set_header(req, "Content-Security-Policy", o->csp);
+	return reply(req, "text/html; charset=utf-8", url, clq_buf_str(&b));
+}
+
+/* ---- start-up ---------------------------------------------------------- */
+
+static const struct clq_verb json_verbs[] = {
+	{ CLQ_METHOD_GET, view_json, CLQ_TX_READ } };
+static const struct clq_verb page_verbs[] = {
+	{ CLQ_METHOD_GET, view_page, CLQ_TX_READ } };
+
+static const struct clq_service services[] = {
+	{ .size = sizeof(struct clq_service), .name = "openapi",
+	  .path = "/__api__", .verbs = json_verbs, .nverbs = 1,
+	  .flags = CLQ_SERVICE_NO_TX,
+	  .description = "What the service offers, for programs: this "
+	      "document.",
+	  .openapi = "{\"get\":{\"operationId\":\"get_openapi_spec\","
+	      "\"tags\":[\"Utilities\"],\"security\":[],\"responses\":{"
+	      "\"200\":{\"description\":\"An OpenAPI 2.0 document.\","
+	      "\"schema\":{\"type\":\"object\"}},"
+	      "\"304\":{\"$ref\":\"#/responses/304\"}}}}" },
+	{ .size = sizeof(struct clq_service), .name = "openapi_page",
+	  .path = "/__api__.html", .verbs = page_verbs, .nverbs = 1,
+	  .flags = CLQ_SERVICE_NO_TX,
+	  .description = "What the service offers, for people.",
+	  .openapi = "{\"get\":{\"tags\":[\"Utilities\"],\"security\":[],"
+	      "\"produces\":[\"text/html\"],\"responses\":{"
+	      "\"200\":{\"description\":\"A page of HTML.\","
+	      "\"schema\":{\"type\":\"string\"}},"
+	      "\"304\":{\"$ref\":\"#/responses/304\"}}}}" },
+};
+
+/* base64 of the SHA-256 of the style, which is all that the page may use. */
+static struct clq_str
+page_csp(struct clq_arena *arena)
+{
+	struct clq_str hex = clq_sha256_hex(arena, clq_str_of(clq_oa_style));
+	char raw[32];
+
+	for (size_t i = 0; i < sizeof raw; i++) {
+		char hi = hex.p[2 * i], lo = hex.p[2 * i + 1];
+
+		raw[i] = (char)((hi > '9' ? hi - 'a' + 10 : hi - '0') << 4 |
+		    (lo > '9' ? lo - 'a' + 10 : lo - '0'));
+	}
+	return clq_arena_printf(arena, "default-src 'none'; style-src "
+	    "'sha256-%.*s'; base-uri 'none'; form-action 'none'; "
+	    "frame-ancestors 'none'", CLQ_FMT(clq_base64_encode(arena,
+	    (struct clq_str){ raw, sizeof raw })));
+}
+
+static enum clq_status
+build(struct clq_server *srv, struct clq_arena *scratch)
+{
+	struct clq_openapi *o = clq_arena_alloc(srv->arena, sizeof *o);
+	struct clq_str text, page[2];
+	enum clq_status rc;
+	cJSON *root;
+
+	if ((rc = clq_oa_document(srv, scratch, &root)) != CLQ_OK)
+		return rc;
+	text = clq_json_text(scratch, root);
+	clq_oa_page(root, scratch, page);
+	o->json = clq_arena_strdup(srv->arena, clq_str_sub(text, 1, text.len));
+	o->page[0] = clq_arena_strdup(srv->arena, page[0]);
+	o->page[1] = clq_arena_strdup(srv->arena, page[1]);
+	o->csp = page_csp(srv->arena);
+	o->hash = clq_sha256_hex(srv->arena, clq_arena_printf(scratch,
+	    "%.*s%.*s%.*s", CLQ_FMT(text), CLQ_FMT(page[0]),
+	    CLQ_FMT(page[1])));
+	srv->openapi = o;
+	return CLQ_OK;
+}
+
+enum clq_status
+clq_openapi_configure(struct clq_server *srv)
+{
+	struct clq_arena *scratch;
+	enum clq_status rc;
+
+	if (!clq_settings_bool(srv->settings, "openapi_enabled", true))
+		return CLQ_OK;
+	for (size_t i = 0; i < CLQ_COUNT(services); i++)
+		if ((rc = clq_add_service(srv, &services[i])) != CLQ_OK)
+			return rc;
+	scratch = clq_arena_new();
+	rc = build(srv, scratch);
+	clq_arena_free(&scratch);
+	return rc;
+}

@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The descriptions that servers of different configurations give of their API,
+# as tests/http/49_openapi.sh gets them, before the npm package swagger-parser,
+# which knows the specification's own schema and more. TAP. The build folder is
+# CLQ_BUILDDIR.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+npm_packages openapi @apidevtools/swagger-parser
+mkdir "$tmp/documents"
+CLQ_OPENAPI_KEEP=$tmp/documents bash "$top/tests/http/49_openapi.sh" \
+    > "$tmp/openapi.out" 2>&1 || {
+	grep -v '^ok' "$tmp/openapi.out" | sed 's/^/# /'
+	echo "Bail out! tests/http/49_openapi.sh fails"
+	exit 1
+}
+cd "$cache" || exit 1
+timeout 120 node validate.cjs "$tmp/documents"
