@@ -8,10 +8,12 @@
  */
 #include "auth.h"
 
+#include <cliquet/clock.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
 #include "error.h"
+#include "metrics.h"
 #include "phases.h"
 #include "server.h"
 #include "tx.h"
@@ -20,6 +22,7 @@ struct policy {
 	const char			*name;
 	const struct clq_auth_kind	*kind;
 	void				*self;
+	const struct clq_metric		*seconds;	/* of its calls */
 };
 
 struct kinds {
@@ -145,6 +148,9 @@ clq_auth_configure(struct clq_server *srv)
 	}
 	for (size_t i = 0; i < srv->auth->n; i++) {
 		p = &srv->auth->policies[i];
+		p->seconds = clq_metric_named(srv, (const char *const[]){
+		    "authentication.", p->name, ".seconds" }, "method",
+		    "Time of calls of an authentication policy.");
 		prefix = clq_arena_printf(srv->arena, "multiauth.policy.%s.",
 		    p->name);
 		if (p->kind->configure != NULL && p->kind->configure(srv,
@@ -169,6 +175,22 @@ principals_fill(struct clq_arena *arena, struct clq_identity *id)
 	id->principals.cap = 0;	/* the memo shares the items: copy to add */
 }
 
+/* One policy, with a clock if somebody collects. */
+static enum clq_status
+policy_ask(struct clq_request *req, const struct policy *p,
+    struct clq_str *userid)
+{
+	static const struct clq_str method = { "authenticate", 12 };
+	bool timed = clq_metrics_on(req->server);
+	uint64_t since = timed ? clq_ticks() : 0;
+	enum clq_status rc = p->kind->authenticate(req, p->self, userid);
+
+	if (timed)
+		clq_observe(req->server, p->seconds,
+		    (int64_t)(clq_ticks() - since), &method);
+	return rc;
+}
+
 static void
 policies_ask(struct clq_request *req)
 {
@@ -181,7 +203,7 @@ policies_ask(struct clq_request *req)
 		const struct policy *p = &auth->policies[i];
 
 		userid = (struct clq_str){ 0 };
-		rc = p->kind->authenticate(req, p->self, &userid);
+		rc = policy_ask(req, p, &userid);
 		if (rc == CLQ_UNAVAILABLE || rc == CLQ_RETRY)
 			id->unavailable = true;	/* never guess who it is */
 		if (id->unavailable)

@@ -82,12 +82,15 @@ clq_cached_get(struct clq_cache *c, struct clq_arena *arena,
     struct clq_str key, struct clq_str *value)
 {
 	struct clq_call call;
+	enum clq_status rc;
 
 	if (c->ops == NULL)
 		return CLQ_NOT_FOUND;
 	call = clq_call_begin(c->timed, CLQ_TIMED_CACHE);
-	return done(c, &call, CLQ_STR("get"), c->ops->get(c->self, arena,
+	rc = done(c, &call, CLQ_STR("get"), c->ops->get(c->self, arena,
 	    full_key(c, arena, key), value));
+	clq_call_hit(c->timed, rc);
+	return rc;
 }
 
 enum clq_status

@@ -45,6 +45,15 @@ clq_monotonic(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t
+clq_ticks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 struct clq_str
 clq_http_date(struct clq_arena *arena, clq_msec t)
 {

@@ -20,6 +20,7 @@
 #include "events.h"
 #include "inputs.h"
 #include "lifecycle.h"
+#include "metrics.h"
 #include "negotiation.h"
 #include "phases.h"
 #include "redirects.h"
@@ -324,6 +325,8 @@ clq_dispatch(struct clq_request *req)
 		clq_phases_end();
 	clq_timing_header(req);
 	clq_response_finish(req);
+	if (clq_metrics_on(req->server))
+		clq_request_metrics(req, clq_ticks() - req->summary.started);
 	clq_summary_log(req, "request.summary");
 	clq_timing_slow(req);
 }
@@ -367,6 +370,8 @@ clq_subrequest_run(struct clq_request *req)
 	(void)clq_phase_enter(CLQ_PHASE_ROUTE);
 	rc = settle(req, run_steps(req));
 	(void)clq_phase_enter(CLQ_PHASE_VIEW);
+	if (clq_metrics_on(req->server))
+		req->summary.ran = clq_ticks() - req->summary.started;
 	req->tx->mark_wanted = false;
 	if (rc == CLQ_RETRY)
 		return rc;
@@ -384,5 +389,6 @@ clq_subrequest_render(struct clq_request *req)
 {
 	render(req);
 	clq_response_finish(req);
+	clq_request_metrics(req, req->summary.ran);
 	clq_summary_log(req, "subrequest.summary");
 }

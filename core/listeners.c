@@ -8,9 +8,11 @@
  */
 #include "listeners.h"
 
+#include <cliquet/clock.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "metrics.h"
 #include "server.h"
 
 struct clq_listeners {
@@ -29,6 +31,13 @@ struct listener {
 	unsigned			 actions;
 	const char			**resources;
 	void				*ctx;
+};
+
+/* What the subscriber of a listener gets. */
+struct told {
+	clq_subscriber_f	*notify;
+	void			*ctx;
+	const struct clq_metric	*seconds;
 };
 
 static bool
@@ -161,9 +170,24 @@ find_resources(struct listener *l)
 }
 
 static enum clq_status
+tell(struct clq_request *req, const struct clq_event *event, void *ctx)
+{
+	const struct told *t = ctx;
+	bool timed = clq_metrics_on(req->server);
+	uint64_t since = timed ? clq_ticks() : 0;
+	enum clq_status rc = t->notify(req, event, t->ctx);
+
+	if (timed)
+		clq_observe(req->server, t->seconds,
+		    (int64_t)(clq_ticks() - since), NULL);
+	return rc;
+}
+
+static enum clq_status
 listener_configure(struct listener *l, enum clq_status (*setup)(
     struct clq_server *srv, struct clq_str value, const char *key))
 {
+	struct told *t;
 	enum clq_status rc;
 
 	if ((rc = find_kind(l, setup)) != CLQ_OK ||
@@ -173,8 +197,12 @@ listener_configure(struct listener *l, enum clq_status (*setup)(
 	if (l->kind->configure != NULL && (rc = l->kind->configure(l->srv,
 	    l->name, l->prefix.p, &l->ctx)) != CLQ_OK)
 		return rc;
+	t = clq_arena_alloc(l->srv->arena, sizeof *t);
+	*t = (struct told){ l->kind->notify, l->ctx,
+	    clq_metric_named(l->srv, (const char *const[]){ "listeners.",
+	    l->name, ".seconds" }, NULL, "Time of a listener.") };
 	return clq_subscribe(l->srv, CLQ_IN_TRANSACTION, l->actions,
-	    l->resources, l->kind->notify, l->ctx);
+	    l->resources, tell, t);
 }
 
 enum clq_status

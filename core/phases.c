@@ -4,9 +4,9 @@
  */
 #include "phases.h"
 
-#include "server.h"
+#include <cliquet/clock.h>
 
-#include <time.h>
+#include "server.h"
 
 static struct {
 	struct clq_phases	*phases;	/* NULL: stopped */
@@ -34,15 +34,6 @@ void
 clq_phases_want(struct clq_server *srv)
 {
 	srv->wants_phases = true;
-}
-
-uint64_t
-clq_ticks(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 void

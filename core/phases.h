@@ -37,9 +37,6 @@ CLQ_API const char *clq_phase_name(enum clq_phase_of phase);
  * is being configured. */
 CLQ_API void clq_phases_want(struct clq_server *srv);
 
-/* Monotonic nanoseconds. */
-CLQ_API uint64_t clq_ticks(void);
-
 /* Start the watch in ROUTE, into *p. In a worker; dispatch does it. */
 void clq_phases_begin(struct clq_phases *p);
 
@@ -49,7 +46,7 @@ void clq_phases_end(void);
 /* From here on it is that phase; says which it was. Cheap without a watch. */
 enum clq_phase_of clq_phase_enter(enum clq_phase_of phase);
 
-/* The same for who has read the clock. */
+/* The same for who has read the clock: now is of clq_ticks(). */
 enum clq_phase_of clq_phase_enter_at(enum clq_phase_of phase, uint64_t now);
 
 #endif

@@ -67,7 +67,9 @@ struct clq_identity {
 
 /* What the request log wants to know, section 07-9. */
 struct clq_summary {
-	clq_msec	 started;		/* clq_monotonic() */
+	uint64_t	 started;		/* clq_ticks() */
+	uint64_t	 ran;			/* ns of a sub-request, without
+						   waiting for the others */
 	struct clq_str	 rid;
 	int64_t		 batch_size;		/* -1: not a batch */
 };

@@ -19,6 +19,7 @@
 #include "hello.h"
 #include "lifecycle.h"
 #include "listeners.h"
+#include "metrics.h"
 #include "openapi.h"
 #include "plugin.h"
 #include "resource.h"
@@ -154,6 +155,18 @@ setup_includes(struct clq_server *srv)
 	return rc;
 }
 
+/* Cliquet had it built in: naming the server was enough. */
+static enum clq_status
+setup_statsd(struct clq_server *srv)
+{
+	const char *key = "statsd_url";
+
+	if (clq_settings_str(srv->settings, key).len == 0 ||
+	    clq_has_metrics_sink(srv, "statsd"))
+		return CLQ_OK;
+	return plugin_setup(srv, CLQ_STR("statsd"), key);
+}
+
 /* Resources whose permissions have no place to be kept would be closed to
  * everybody. That there is a storage was checked when they were added. */
 static enum clq_status
@@ -191,7 +204,7 @@ configure(struct clq_server *srv)
 	if (setup_application(srv) == CLQ_OK) {
 		complete = setup_ini_resources(srv) == CLQ_OK;
 		complete = setup_includes(srv) == CLQ_OK && complete &&
-		    !srv->broken;
+		    setup_statsd(srv) == CLQ_OK && !srv->broken;
 	}
 	if (!complete)
 		rc = CLQ_INVALID;
@@ -206,7 +219,9 @@ configure(struct clq_server *srv)
 	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;
 	clq_cors_configure(srv);
-	clq_timed_configure(srv);
+	if (clq_timed_configure(srv) != CLQ_OK ||
+	    clq_metrics_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
 	if (rc == CLQ_OK)
 		rc = check_permissions(srv);
 	if (rc == CLQ_OK)
@@ -229,6 +244,7 @@ clq_server_new(struct clq_settings *settings, struct clq_server **out)
 	srv->arena = arena;
 	srv->settings = settings;
 	srv->router = clq_router_new(arena);
+	srv->metrics = clq_metrics_new(arena);
 	srv->auth = clq_auth_new(arena);
 	srv->hello = clq_hello_new(srv);
 	rc = configure(srv);
@@ -243,7 +259,11 @@ clq_server_new(struct clq_settings *settings, struct clq_server **out)
 enum clq_status
 clq_server_open(struct clq_server *srv)
 {
-	return clq_backends_open(srv);
+	enum clq_status rc = clq_backends_open(srv);
+
+	if (rc == CLQ_OK)
+		clq_metrics_open(srv);
+	return rc;
 }
 
 void
@@ -255,6 +275,7 @@ clq_server_free(struct clq_server **psrv)
 
 	if (srv == NULL)
 		return;
+	clq_metrics_close(srv);
 	clq_backends_close(srv);
 	settings = srv->settings;
 	arena = srv->arena;	/* which holds srv itself */

@@ -37,6 +37,8 @@ struct clq_timing;		/* timing.h */
 struct clq_listeners;		/* listeners.h: their kinds */
 struct clq_timed;		/* timed.h: a clock around backend calls */
 struct clq_openapi;		/* openapi.h: what /__api__ answers */
+struct clq_metrics;		/* metrics.h */
+struct clq_request_metrics;	/* metrics_request.c */
 
 struct clq_server {
 	struct clq_arena		*arena;		/* start-up memory */
@@ -66,6 +68,8 @@ struct clq_server {
 	bool				 wants_phases;	/* phases.h */
 	struct clq_timed		*timed;		/* NULL: no clock */
 	struct clq_openapi		*openapi;	/* NULL: not offered */
+	struct clq_metrics		*metrics;
+	struct clq_request_metrics	*request_metrics;
 
 	struct clq_migrations		*migrations;	/* migrations.h */
 	struct clq_resource_entry	*resources;	/* resource.h */

@@ -39,7 +39,7 @@ clq_summary_begin(struct clq_request *req)
 {
 	struct clq_str rid = clq_request_header(req, "X-Request-Id");
 
-	req->summary.started = clq_monotonic();
+	req->summary.started = clq_ticks();
 	if (rid_sane(rid))
 		req->summary.rid = rid;
 	else if (req->parent != NULL)
@@ -132,7 +132,8 @@ clq_summary_log(struct clq_request *req, const char *type)
 	add_text(&l, "authn_type", req->identity.policy);
 	add_number(&l, "errno", req->error.errno_);
 	add_number(&l, "code", req->response.status);
-	add_number(&l, "t", clq_monotonic() - req->summary.started);
+	add_number(&l, "t", (int64_t)(clq_ticks() - req->summary.started) /
+	    1000000);
 	add_text(&l, "time", local_time(req->arena));
 	if (req->summary.batch_size >= 0)
 		add_number(&l, "batch_size", req->summary.batch_size);

@@ -30,8 +30,9 @@ struct clq_call {
 	uint64_t		 since;		/* clq_ticks() */
 };
 
-/* In the master, when all that could want it has been set up. */
-void clq_timed_configure(struct clq_server *srv);
+/* In the master, when all that could want it has been set up. CLQ_OK or
+ * CLQ_INVALID (logged). */
+enum clq_status clq_timed_configure(struct clq_server *srv) CLQ_MUST_CHECK;
 
 /* What to call storage and permission with; NULL if there is none. */
 const struct clq_storage_ops *clq_timed_storage(struct clq_server *srv,
@@ -45,5 +46,8 @@ struct clq_call clq_call_begin(const struct clq_timed *t,
     enum clq_timed_kind kind);
 void clq_call_end(const struct clq_timed *t, const struct clq_call *call,
     struct clq_str method);
+
+/* Count what became of a look into the cache. */
+void clq_call_hit(const struct clq_timed *t, enum clq_status rc);
 
 #endif

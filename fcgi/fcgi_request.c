@@ -207,7 +207,7 @@ begin(struct clq_server *srv, struct clq_arena *arena,
 	struct params ps = { .in = out };
 
 	out->req = clq_request_new(srv, arena);
-	out->req->summary.started = clq_monotonic();
+	out->req->summary.started = clq_ticks();
 	out->req->body = CLQ_STR("");
 	out->nginx = false;
 	return ps;

@@ -19,6 +19,7 @@
 
 #include "../core/dispatch.h"
 #include "../core/log_conf.h"
+#include "../core/metrics.h"
 #include "connection.h"
 #include "fcgi_request.h"
 #include "keeper.h"
@@ -363,6 +364,7 @@ loop(struct state *s)
 		for (i = 0; i < n; i++)
 			if (!came_in(s, events[i].data.ptr, now))
 				on_event(s, events[i].data.ptr);
+		clq_metrics_flush(s->w->server);
 	}
 }
 

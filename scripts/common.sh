@@ -15,7 +15,7 @@ packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
 packages_serve="nginx curl"
 packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid
     lighttpd spawn-fcgi memcached python3 git valgrind cppcheck
-    postgresql procps json-schema-test-suite"
+    postgresql procps json-schema-test-suite python3-prometheus-client"
 # For tests/clients/browser.
 packages_browser="chromium python3-pip"
 

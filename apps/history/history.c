@@ -98,6 +98,28 @@ history_list(struct clq_str bucket)
 	return (struct clq_coll){ CLQ_STR("history"), bucket };
 }
 
+/* ---- the time it takes (section 07-8.1) -------------------------------- */
+
+static const struct clq_metric note_seconds = {
+	.size = sizeof note_seconds, .name = "plugins.history.seconds",
+	.help = "Time to note changes in the history.",
+	.kind = CLQ_METRIC_TIMER,
+};
+
+static enum clq_status
+timed_note(struct clq_request *req, const struct clq_event *event, void *ctx)
+{
+	struct clq_server *srv = clq_request_server(req);
+	bool timed = clq_metrics_on(srv);
+	uint64_t since = timed ? clq_ticks() : 0;
+	enum clq_status rc = history_note(req, event, ctx);
+
+	if (timed)
+		clq_observe(srv, &note_seconds,
+		    (int64_t)(clq_ticks() - since), NULL);
+	return rc;
+}
+
 /* ---- start-up ---------------------------------------------------------- */
 
 /* "/buckets/b/collections/c" -> {"bucket":"b","collection":"c"}; false if it
@@ -197,7 +219,8 @@ setup(struct clq_server *srv)
 	    (rc = clq_add_service(srv, &history_snapshot)) != CLQ_OK ||
 	    (rc = clq_subscribe(srv, CLQ_IN_TRANSACTION,
 	    CLQ_BIT(CLQ_ACTION_CREATE) | CLQ_BIT(CLQ_ACTION_UPDATE) |
-	    CLQ_BIT(CLQ_ACTION_DELETE), noted, history_note, h)) != CLQ_OK)
+	    CLQ_BIT(CLQ_ACTION_DELETE), noted, timed_note, h)) != CLQ_OK ||
+	    (rc = clq_add_metric(srv, &note_seconds)) != CLQ_OK)
 		return rc;
 	return announce(srv, h);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stop-watch of requests, and the clock around backend calls. */
+#include <cliquet/clock.h>
 #include <cliquet/str.h>
 
 #include "core/phases.h"
@@ -54,14 +55,14 @@ static void
 wanted(void)
 {
 	clq_phases_want(lb.srv);
-	clq_timed_configure(lb.srv);
+	cr_assert_eq(clq_timed_configure(lb.srv), CLQ_OK);
 }
 
 Test(phases, nothing_is_measured_unasked)
 {
 	struct clq_request *req;
 
-	clq_timed_configure(lb.srv);
+	cr_assert_eq(clq_timed_configure(lb.srv), CLQ_OK);
 	cr_expect_null(lb.srv->timed);
 	req = loopback_send(&lb, "GET", "/v1/slow", NULL, NULL);
 	cr_expect_eq(req->response.status, 200);

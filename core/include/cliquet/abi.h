@@ -16,6 +16,7 @@
  *	1.1	clq_storage_ops: index_add, index_drop, index_list
  *	1.2	clq_service: inputs; clq_request_inputs(), clq_add_migration()
  *	1.3	clq_service, clq_resource: openapi
+ *	1.4	metrics.h; clq_ticks()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -31,7 +32,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	3
+#define CLQ_ABI_MINOR	4
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

@@ -12,6 +12,7 @@
 #include <cliquet/crypto.h>
 #include <cliquet/json.h>
 #include <cliquet/log.h>
+#include <cliquet/metrics.h>
 #include <cliquet/permission.h>
 #include <cliquet/settings.h>
 #include <cliquet/storage.h>
