@@ -38,7 +38,8 @@ setup(void)
 {
 	memset(&fake, 0, sizeof fake);
 	lb = loopback_new("project_version = 1.0\n"
-	    "multiauth.policies = basicauth\nuserid_hmac_secret = x\n");
+	    "multiauth.policies = basicauth\nuserid_hmac_secret = x\n"
+	    "slow_request_ms = 0\n");
 	loopback_fake(&lb, &fake);
 	loopback_view(&lb, CLQ_METHOD_GET, "/slow", slow_view, NULL);
 }

@@ -16,7 +16,8 @@ setup(void)
 	memset(&fake, 0, sizeof fake);
 	memset(&other, 0, sizeof other);
 	lb = loopback_new("project_version = 1.0\n"
-	    "multiauth.policies = basicauth\nuserid_hmac_secret = x\n");
+	    "multiauth.policies = basicauth\nuserid_hmac_secret = x\n"
+	    "slow_request_ms = 0\n");
 	loopback_fake(&lb, &fake);
 }
 
