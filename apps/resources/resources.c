@@ -117,15 +117,39 @@ check_parents(struct ini *ini, struct ini_resource *r)
 	}
 }
 
+/* With an object goes all that is below it. */
+static enum clq_status
+erase_below(struct clq_request *req, const struct clq_change *change)
+{
+	struct clq_str below = clq_arena_printf(clq_request_arena(req),
+	    "%.*s/*", CLQ_FMT(change->uri));
+	const struct clq_str all = { NULL, 0 };
+	const struct clq_storage_ops *storage;
+	const struct clq_permission_ops *permission;
+	enum clq_status rc;
+	void *store, *perm;
+
+	if (change->action != CLQ_ACTION_DELETE)
+		return CLQ_OK;
+	if ((storage = clq_storage(req, &store)) == NULL ||
+	    (permission = clq_permission(req, &perm)) == NULL)
+		return CLQ_UNAVAILABLE;
+	if ((rc = storage->erase(store, all, change->uri)) != CLQ_OK)
+		return rc;
+	return permission->delete_objects(perm, &below, 1);
+}
+
 /* An object's ACL may name who creates what is below it. */
 static void
 permit_children(struct ini *ini, const struct ini_resource *r)
 {
 	struct ini_resource *parent = parent_of(ini, r);
 
-	if (parent != NULL)
-		clq_strs_add(ini->arena, &parent->permissions,
-		    clq_arena_printf(ini->arena, "%s:create", r->decl.name));
+	if (parent == NULL)
+		return;
+	parent->decl.stored = erase_below;
+	clq_strs_add(ini->arena, &parent->permissions,
+	    clq_arena_printf(ini->arena, "%s:create", r->decl.name));
 }
 
 /* A path that was not said: below the parent's objects, in the plural. */

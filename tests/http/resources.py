@@ -4,12 +4,18 @@ resources that it declares; then everything that can be wrong with them."""
 import json
 import os
 import re
+import signal
 
 from api import Api
 from harness import CLIQUETD, Test, wait_for
 
 CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
                                                 'cliquet'))
+PG = os.environ.get('CLQ_PG_URL')
+BACKEND = PG and '''permission_backend = postgresql
+storage_backend = postgresql
+storage_url = %s
+''' % PG.replace('%', '%%') or ''
 ALICE, BOB = 'alice:wonder', 'bob:builder'
 
 SCHEMA = {
@@ -66,11 +72,14 @@ def write(t, sections, main='', schema=SCHEMA):
     with open(folder + '/app.ini', 'w') as f:
         f.write('[app:main]\nsocket = %s/s\nproject_version = 1.0\n'
                 'multiauth.policies = basicauth\nuserid_hmac_secret = x\n%s'
-                % (folder, main))
+                % (folder, BACKEND + main))
         f.write(sections)
     with open(folder + '/mushroom.json', 'w') as f:
         f.write(schema if isinstance(schema, str) else json.dumps(schema))
-    return folder + '/app.ini'
+    ini = folder + '/app.ini'
+    if PG:
+        t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
+    return ini
 
 
 def start(t, ini):
@@ -78,6 +87,38 @@ def start(t, ini):
     api = Api(server)
     wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
     return api
+
+
+def reload(t):
+    ini = write(t, '[resource:a]\npath = /first\n')
+    api = start(t, ini)
+
+    def again(sections):
+        with open(ini, 'a') as f:
+            f.write(sections)
+        api.server.signal(signal.SIGHUP)
+    again('[resource:b]\nfields = x: int\n')
+    t.ok(wait_for(lambda: api('GET', '/bs', user=ALICE).status == 200),
+         'reload: another resource')
+    again('[resource:c]\nfields = x: integer\n')
+    t.ok(api.server.logged("no type 'integer'") and
+         api('GET', '/bs', user=ALICE).status == 200,
+         'reload: what is wrong keeps the old')
+
+
+def beside_kinto(t):
+    ini = write(t, '[resource:label]\nparent = bucket\n', 'use = kinto\n')
+    api = start(t, ini)
+    api('PUT', '/buckets/b', {}, user=ALICE)
+    t.equal(api('POST', '/buckets/b/labels', {'data': {'a': 1}},
+                user=ALICE).status, 201, 'below a bucket of Kinto')
+    t.equal((api('GET', '/buckets/b/labels', user=BOB).status,
+             api('POST', '/buckets/c/labels', user=ALICE).status),
+            (403, 404), 'with its permissions')
+    api('DELETE', '/buckets/b', user=ALICE)
+    api('PUT', '/buckets/b', {}, user=ALICE)
+    t.equal(api('GET', '/buckets/b/labels', user=ALICE).data, [],
+            'and gone with it')
 
 
 def bare(t):
@@ -98,7 +139,7 @@ def bare(t):
             'bare ini: errors')
     t.equal(api('GET', '/', auth='Basic !').status, 200,
             'bare ini: bad credentials make nobody')
-    t.ok(os.path.exists(os.path.dirname(ini) + '/cliquet.db'),
+    t.ok(PG or os.path.exists(os.path.dirname(ini) + '/cliquet.db'),
          'bare ini: the database lies beside it')
 
 
@@ -178,6 +219,14 @@ def shared(t, api):
             'two levels: read far above')
     t.equal(api('GET', trees + '/nix/spots', user=ALICE).error[:2],
             (404, 111), 'a missing parent is 404')
+    api('PUT', '/forests/green', {'data': {}}, user=ALICE)
+    for _ in range(2):
+        api('POST', '/forests/green/trees', {'data': {'kind': 'ash'}},
+            user=ALICE)
+    api('DELETE', '/forests/green', user=ALICE)
+    api('PUT', '/forests/green', {'data': {}}, user=ALICE)
+    t.equal(api('GET', '/forests/green/trees', user=ALICE).data, [],
+            'what is below goes with an object')
     got = api('PATCH', tree, {'data': {}}, user=ALICE)
     t.equal((got.error[:2], got.headers.get('allow')),
             ((405, 115), 'GET, HEAD, PUT, OPTIONS'), 'object_methods')
@@ -307,7 +356,10 @@ def main():
         shared(t, api)
         other(t, api)
         request(t, ini, api)
-        wrong(t)
+        beside_kinto(t)
+        reload(t)
+        if not PG:
+            wrong(t)
 
 
 main()
