@@ -12,10 +12,12 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include <execinfo.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "auth.h"
+#include "backtrace.h"
 #include "response.h"
 #include "server.h"
 
@@ -63,6 +65,16 @@ fail_status(const struct clq_request *req)
 	return status >= 400 && status < 500 ? CLQ_INVALID : CLQ_FAILED;
 }
 
+/* Where an internal error was noticed; told by clq_error_render(), if it is
+ * still one by then. */
+static void
+note_frames(struct clq_request *req)
+{
+	req->error.frames = clq_arena_calloc(req->arena, CLQ_FRAMES_MAX,
+	    sizeof *req->error.frames);
+	req->error.nframes = backtrace(req->error.frames, CLQ_FRAMES_MAX);
+}
+
 enum clq_status
 clq_fail(struct clq_request *req, int errno_, const char *fmt, ...)
 {
@@ -72,6 +84,8 @@ clq_fail(struct clq_request *req, int errno_, const char *fmt, ...)
 	if (req->error.errno_ != 0)	/* the first failure is the cause */
 		return fail_status(req);
 	req->error.errno_ = errno_;
+	if (errno_ == CLQ_ERRNO_UNDEFINED)
+		note_frames(req);
 	if (fmt != NULL) {
 		va_start(ap, fmt);
 		req->error.message = clq_arena_vprintf(req->arena, fmt, ap);
@@ -309,10 +323,30 @@ keep_error_headers(struct clq_request *req)
 	}
 }
 
+/* An internal error: for whoever has to find out. The client learns nothing. */
+static void
+log_internal(struct clq_request *req)
+{
+	struct clq_buf b;
+
+	clq_buf_init(&b, req->arena, 512);
+	if (req->error.nframes > 0) {
+		clq_buf_adds(&b, "; backtrace: ");
+		clq_backtrace_text(&b, req->error.frames, req->error.nframes);
+	}
+	clq_log_err("internal error in %.*s %.*s (rid %.*s): %.*s%.*s",
+	    CLQ_FMT(req->method_name), CLQ_FMT(req->path),
+	    CLQ_FMT(req->summary.rid), CLQ_FMT(req->error.message),
+	    CLQ_FMT(clq_buf_str(&b)));
+}
+
 void
 clq_error_render(struct clq_request *req)
 {
 	int status = clq_error_status(req);
+
+	if (status == 500)
+		log_internal(req);
 
 	keep_error_headers(req);
 	clq_response_set(req, status, "application/json",

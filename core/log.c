@@ -38,6 +38,8 @@ static struct {
 	size_t		  n;
 } once = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+static clq_log_reporter_f *reporter;
+
 /* A line under construction; what does not fit is dropped, and noted. */
 struct line {
 	char	p[LINE_CAP];
@@ -233,6 +235,12 @@ clq_log_enabled(enum clq_log_level level)
 }
 
 void
+clq_log_set_reporter(clq_log_reporter_f *fn)
+{
+	reporter = fn;
+}
+
+void
 clq_vlog(enum clq_log_level level, const char *fmt, va_list ap)
 {
 	char msg[MESSAGE_CAP + 2];
@@ -246,6 +254,8 @@ clq_vlog(enum clq_log_level level, const char *fmt, va_list ap)
 		return;
 	/* One byte more than the limit is enough to show that it was cut. */
 	s.len = (size_t)n < sizeof msg ? (size_t)n : sizeof msg - 1;
+	if (reporter != NULL)
+		reporter(level, fmt, s);
 	line_init(&l, level);
 	if (clq_sink.json) {
 		json_head(&l, level, "log");

@@ -168,6 +168,12 @@ clq_log_configure(struct clq_settings *s)
 	return CLQ_OK;
 }
 
+int
+clq_log_fd(void)
+{
+	return clq_sink.fd;
+}
+
 bool
 clq_log_json(void)
 {

@@ -38,6 +38,14 @@ struct clq_log_field {
 CLQ_API void clq_log_fields(enum clq_log_level level, const char *type,
     const struct clq_log_field *fields, size_t n);
 
+/* Called with each message that is written: its format, and the text. */
+typedef void clq_log_reporter_f(enum clq_log_level level, const char *format,
+    struct clq_str message);
+CLQ_API void clq_log_set_reporter(clq_log_reporter_f *fn);
+
+/* The descriptor lines are written to, or -1. */
+CLQ_API int clq_log_fd(void);
+
 /* True if lines are JSON. */
 CLQ_API bool clq_log_json(void);
 

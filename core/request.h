@@ -53,6 +53,8 @@ struct clq_error {
 	const cJSON		*details;	/* clq_fail_details() */
 	struct clq_detail	*invalid;	/* clq_invalid(), collected */
 	size_t			 ninvalid;
+	void			**frames;	/* of an internal error */
+	int			 nframes;
 };
 
 struct clq_identity {

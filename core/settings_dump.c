@@ -55,8 +55,8 @@ sounds_secret(const char *key)
  * v without the passwords of the URLs in it: what stands between ':' and '@'
  * after "//", and what follows "password=".
  */
-static struct clq_str
-without_passwords(struct clq_arena *arena, struct clq_str v)
+struct clq_str
+clq_text_without_passwords(struct clq_arena *arena, struct clq_str v)
 {
 	static const char name[] = "password=";
 	struct clq_buf b;
@@ -138,7 +138,7 @@ print_value(FILE *to, struct clq_arena *arena, const struct clq_entry *e)
 	else if (masked(e))
 		v = CLQ_STR("***");
 	else {
-		v = without_passwords(arena, v);
+		v = clq_text_without_passwords(arena, v);
 		if (needs_json(v, list)) {
 			clq_buf_init(&b, arena, 0);
 			clq_buf_json_str(&b, v);

@@ -56,6 +56,10 @@ CLQ_API void clq_settings_dump(const struct clq_settings *s, FILE *to);
 /* The texts that stand for true and false; false if v is none of them. */
 bool clq_settings_parse_bool(struct clq_str v, bool *out);
 
+/* The text with the passwords of URLs and of "password=..." masked. */
+CLQ_API struct clq_str clq_text_without_passwords(struct clq_arena *arena,
+    struct clq_str v);
+
 /* Path of the ini as given, or NULL. */
 CLQ_API const char *clq_settings_path(const struct clq_settings *s);
 

@@ -226,6 +226,12 @@ const struct clq_setting clq_core_settings[] = {
 	IGNORED("server.*"),
 	IGNORED("pyramid.*"),
 	IGNORED("tm.*"),
+	SECRET("sentry_dsn",
+	    "Where errors are reported: https://KEY@HOST/PROJECT; empty: "
+	    "nowhere."),
+	STR("sentry_env", NULL, "Name of this environment in reports."),
+	INT("sentry_events_min_level", "30", 0, 50, "level",
+	    "What is reported: 30 warnings and errors, 40 errors."),
 	IGNORED("sentry_*"),
 	IGNORED("newrelic_*"),
 	IGNORED("profiler_*"),

@@ -12,6 +12,8 @@
 #include <cliquet/clock.h>
 #include <cliquet/log.h>
 
+#include "../core/backtrace.h"
+#include "report.h"
 #include "watchdog.h"
 
 #include <errno.h>
@@ -132,6 +134,29 @@ doing(const struct clq_slot *s, char *out, size_t cap)
 	return out;
 }
 
+/* The frames were noted by the worker itself, as its last act; the master has
+ * the same programs at the same addresses. */
+static void
+say_crash(const struct clq_child *child, const struct clq_slot *s, int sig,
+    const char *what)
+{
+	void *frames[CLQ_FRAMES_MAX];
+	struct clq_arena *arena = clq_arena_new();
+	int n = atomic_load(&s->nframes);
+	struct clq_buf b;
+
+	clq_buf_init(&b, arena, 1024);
+	if (n > 0 && n <= CLQ_FRAMES_MAX) {
+		memcpy(frames, s->frames, (size_t)n * sizeof frames[0]);
+		clq_buf_adds(&b, "; backtrace: ");
+		clq_backtrace_text(&b, frames, n);
+	}
+	clq_log_err("worker %ld died of signal %d (%s)%s%.*s",
+	    (long)child->pid, sig, strsignal(sig), what,
+	    CLQ_FMT(clq_buf_str(&b)));
+	clq_arena_free(&arena);
+}
+
 static void
 say_death(struct clq_children *c, const struct clq_child *child,
     const struct clq_slot *s, int status)
@@ -141,9 +166,7 @@ say_death(struct clq_children *c, const struct clq_child *child,
 
 	doing(s, what, sizeof what);
 	if (WIFSIGNALED(status)) {
-		clq_log_err("worker %ld died of signal %d (%s)%s",
-		    (long)child->pid, WTERMSIG(status),
-		    strsignal(WTERMSIG(status)), what);
+		say_crash(child, s, WTERMSIG(status), what);
 	} else if (WEXITSTATUS(status) == CLQ_EXIT_TIMEOUT) {
 		atomic_fetch_add(&c->board->timeouts, 1);
 		clq_log_err("worker %ld ended%s: no answer after %lld ms; "
@@ -189,11 +212,13 @@ clq_children_reap(struct clq_children *c, bool stopping)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		clq_report_reaped(pid);
 		for (size_t i = 0; i < c->board->nslots; i++)
 			if (c->items[i].state != CLQ_CHILD_NONE &&
 			    c->items[i].pid == pid)
 				bury(c, &c->items[i], status, stopping);
+	}
 }
 
 /* ---- looking after them -------------------------------------------------- */

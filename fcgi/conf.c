@@ -44,6 +44,20 @@ read_mode(struct clq_settings *s, mode_t *mode)
 	return CLQ_OK;
 }
 
+/* Levels are those of Python's logging, as in existing files. */
+static enum clq_status
+read_sentry(struct clq_settings *s, struct clq_conf *conf)
+{
+	conf->sentry_env = text(s, "sentry_env");
+	conf->sentry_level = clq_settings_int(s, "sentry_events_min_level",
+	    30) > 30 ? CLQ_LOG_ERROR : CLQ_LOG_WARNING;
+	if (text(s, "sentry_dsn") == NULL ||
+	    clq_dsn_parse(clq_settings_str(s, "sentry_dsn"), &conf->sentry))
+		return CLQ_OK;
+	return clq_settings_error(s, "sentry_dsn", "not a DSN; write "
+	    "https://KEY@HOST/PROJECT, as Sentry shows it");
+}
+
 /* Said before anything is opened, with the line of the file. */
 static enum clq_status
 check_names(struct clq_settings *s)
@@ -104,5 +118,7 @@ clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 	if (conf->status_path != NULL && conf->status_path[0] != '/')
 		rc = clq_settings_error(s, "status_path", "begin it with a "
 		    "slash, as in /__status__");
+	if (read_sentry(s, conf) != CLQ_OK)
+		rc = CLQ_INVALID;
 	return check_names(s) != CLQ_OK ? CLQ_INVALID : rc;
 }

@@ -11,7 +11,10 @@
 
 #include <sys/types.h>
 
+#include <cliquet/log.h>
 #include <cliquet/settings.h>
+
+#include "dsn.h"
 
 struct clq_conf {
 	struct clq_strs	 sockets;	/* paths and host:port */
@@ -35,6 +38,9 @@ struct clq_conf {
 	const char	*user;		/* NULL: stay */
 	const char	*group;
 	bool		 daemonize;
+	struct clq_dsn	 sentry;	/* url empty: none */
+	const char	*sentry_env;	/* NULL: none */
+	enum clq_log_level sentry_level; /* reported up to this one */
 };
 
 /*

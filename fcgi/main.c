@@ -16,6 +16,7 @@
 #include "master.h"
 #include "notify.h"
 #include "privileges.h"
+#include "report.h"
 #include "signals.h"
 
 #include <fcgiapp.h>
@@ -128,7 +129,9 @@ run_single(struct clq_server *srv, const struct clq_conf *conf,
 		atomic_store(&w.slot->pid, getpid());
 		atomic_store(&w.slot->generation, 1);
 		atomic_store(&w.slot->started, clq_now());
+		clq_report_configure(conf);
 		rc = clq_worker_run(&w);
+		clq_report_stop();
 	}
 	clq_scoreboard_free(&board);
 	clq_server_free(&srv);

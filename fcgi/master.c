@@ -18,6 +18,7 @@
 #include "children.h"
 #include "load.h"
 #include "notify.h"
+#include "report.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -156,6 +157,7 @@ reload(struct master *m)
 	}
 	atomic_store(&board->reloaded, clq_now());
 	atomic_store(&board->generation, generations->number);
+	clq_report_configure(&generations->conf);
 	m->children.fails = 0;
 	m->children.not_before = 0;
 	clq_log_info("reload: configuration %u is in force",
@@ -242,6 +244,7 @@ take_signals(struct master *m)
 		clq_signals.reopen = 0;
 		if (clq_log_configure(generations->server->settings) != CLQ_OK)
 			clq_log_warn("log file not reopened");
+		clq_report_reopen();
 		clq_children_signal(&m->children, SIGUSR1);
 	}
 	if (clq_signals.reload) {
@@ -296,6 +299,7 @@ loop(struct master *m)
 		clq_children_check(c, now);
 		free_generations(false);
 		look_at_queue(m);
+		clq_report_look();
 		if (m->stopping && clq_children_alive(c) == 0)
 			return true;
 		if (!m->stopping) {
@@ -353,11 +357,14 @@ clq_master_run(const struct clq_master_start *start)
 		goto out;
 	/* Keepers outlive their workers for a moment: they are ours to bury. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	clq_report_configure(&generations->conf);
 	if (loop(&m))
 		rc = EXIT_SUCCESS;
 	else
 		rc = be_worker(&m, self);
 	clq_handover_close(&m.handover);
+	if (getpid() == self)
+		clq_report_stop();
 out:	clq_children_close(&m.children);
 	if (getpid() == self)
 		free_generations(true);

@@ -21,6 +21,8 @@
 
 #include <cliquet/types.h>
 
+#include "../core/backtrace.h"
+
 enum clq_worker_state {
 	CLQ_WORKER_FREE,		/* nobody has the slot */
 	CLQ_WORKER_STARTING,		/* forked, opening its backends */
@@ -38,6 +40,8 @@ struct clq_slot {
 	_Atomic(uint64_t)		requests;	/* answered */
 	_Atomic(uint64_t)		slow;		/* of those, over slow_request_ms */
 	_Atomic(uint32_t)		connections;	/* open */
+	_Atomic(int)			nframes;	/* of a crash */
+	void				*frames[CLQ_FRAMES_MAX];
 	_Atomic(uint32_t)		text_len;
 	char				text[256];	/* "GET /v1/..." of the current
 							   or last request; no query */

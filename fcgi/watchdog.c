@@ -14,6 +14,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,8 +133,14 @@ on_alarm(int sig, siginfo_t *si, void *context)
 static void
 on_fatal(int sig)
 {
+	int n;
+
 	/* SA_RESETHAND: a second fault, or this one repeated, ends it. */
 	settle();
+	n = backtrace(dog.w.slot->frames, CLQ_FRAMES_MAX);
+	atomic_store(&dog.w.slot->nframes, n);
+	if (dog.w.master == 0)		/* nobody else will tell */
+		backtrace_symbols_fd(dog.w.slot->frames, n, STDERR_FILENO);
 	raise(sig);
 }
 
@@ -191,6 +198,7 @@ clq_watchdog_start(const struct clq_watchdog *w,
 	stack_t stack;
 
 	dog.w = *w;
+	clq_backtrace_init();
 	atomic_store(&dog.fd, -1);
 	prepare_answer(settings);
 	dog.stack = malloc(ALTSTACK);	/* a crash may be a full stack */

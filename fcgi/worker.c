@@ -24,6 +24,7 @@
 #include "fcgi_request.h"
 #include "keeper.h"
 #include "reply.h"
+#include "report.h"
 #include "signals.h"
 #include "spool.h"
 #include "status_page.h"
@@ -211,10 +212,12 @@ serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 	}
 	c->nginx = in.nginx;
 	clq_slot_begin(w->slot, now, in.req->method_name, in.req->raw_path);
+	clq_report_request(in.req);
 	clq_watchdog_begin(c, now);
 	if (!clq_status_page(w, &in))
 		clq_dispatch(in.req);
 	clq_watchdog_end();
+	clq_report_request(NULL);
 	if (c->keep && (s->crowded || (s->leaving && s->last) || c->hinted)) {
 		hint = c->nginx;
 		c->keep = hint;

@@ -97,10 +97,12 @@ def full_disk(t):
     s.signal(signal.SIGUSR1)
     t.ok(wait_for(lambda: os.path.exists(link)), 'another file')
     quick(t, s, 'is written', 5)
-    text = open(link).read()
-    t.equal((len(re.findall(r'WARN log: \d+ lines were lost', text)),
-             s.text().count('link can be written to again')), (1, 1),
-            'with the number of lost lines, once')
+    t.ok(wait_for(lambda: s.get('/v1/env').status == 200 and re.search(
+        r'WARN log: \d+ lines were lost', open(link).read())),
+         'with the number of lost lines')
+    # A worker that opens it later than another may lose a line again.
+    t.ok(1 <= s.text().count('link can be written to again') <= 3,
+         'and told where the loss was told')
     # A name that cannot be opened: the old file goes on.
     os.rename(link, link + '.1')
     os.mkdir(link)
