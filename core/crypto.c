@@ -71,6 +71,35 @@ clq_sha256_hex(struct clq_arena *arena, struct clq_str data)
 	return hex(arena, hash, sizeof hash);
 }
 
+struct clq_sha256 {
+	crypto_hash_sha256_state	state;
+};
+
+struct clq_sha256 *
+clq_sha256_new(struct clq_arena *arena)
+{
+	struct clq_sha256 *h = clq_arena_alloc(arena, sizeof *h);
+
+	sodium_ready();
+	crypto_hash_sha256_init(&h->state);
+	return h;
+}
+
+void
+clq_sha256_add(struct clq_sha256 *h, const void *p, size_t n)
+{
+	crypto_hash_sha256_update(&h->state, p, n);
+}
+
+struct clq_str
+clq_sha256_end(struct clq_sha256 *h, struct clq_arena *arena)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256_final(&h->state, hash);
+	return hex(arena, hash, sizeof hash);
+}
+
 struct clq_str
 clq_base64_encode(struct clq_arena *arena, struct clq_str data)
 {

@@ -335,9 +335,11 @@ clq_dispatch(struct clq_request *req)
 
 /* Undo what a failed sub-request did, and only that. */
 static enum clq_status
-undo(struct clq_request *req, size_t events)
+undo(struct clq_request *req, size_t events, struct clq_tx_hook *hooks)
 {
 	enum clq_status rc;
+
+	clq_tx_tell(req, hooks, CLQ_TX_UNDONE);
 
 	clq_events_undo(req, events);
 	if ((rc = clq_tx_undo(req)) != CLQ_OK)
@@ -359,6 +361,7 @@ spoils_batch(const struct clq_request *req)
 enum clq_status
 clq_subrequest_run(struct clq_request *req)
 {
+	struct clq_tx_hook *hooks;
 	size_t events;
 	enum clq_status rc;
 
@@ -368,6 +371,7 @@ clq_subrequest_run(struct clq_request *req)
 	req->tx->mark_wanted = true;
 	events = clq_events_mark(req);
 	(void)clq_phase_enter(CLQ_PHASE_ROUTE);
+	hooks = req->tx->hooks;
 	rc = settle(req, run_steps(req));
 	(void)clq_phase_enter(CLQ_PHASE_VIEW);
 	if (clq_metrics_on(req->server))
@@ -380,7 +384,7 @@ clq_subrequest_run(struct clq_request *req)
 		return CLQ_FAILED;
 	}
 	if (rc != CLQ_OK || req->response.status >= 400)
-		return undo(req, events);
+		return undo(req, events, hooks);
 	return clq_tx_release(req);
 }
 
@@ -391,4 +395,84 @@ clq_subrequest_render(struct clq_request *req)
 	clq_response_finish(req);
 	clq_request_metrics(req, req->summary.ran);
 	clq_summary_log(req, "subrequest.summary");
+}
+
+/* ---- a request within a request ---------------------------------------- */
+
+/* In place of the view's render: the answer is made, what is missing is the
+ * state that it describes. */
+static enum clq_status
+inner_render(struct clq_request *req, void *ctx)
+{
+	static const char *const taken[] = { "ETag", "Last-Modified" };
+	struct clq_request *inner = ctx;
+	enum clq_status rc;
+
+	if (inner->render != NULL && (rc = inner->render(inner,
+	    inner->render_ctx)) != CLQ_OK && rc != CLQ_DONE)
+		return rc;
+	for (size_t i = 0; i < CLQ_COUNT(taken); i++) {
+		struct clq_str value = clq_pairs_get(&inner->response.headers,
+		    taken[i]);
+
+		if (value.p != NULL)
+			clq_set_header(req, taken[i], value);
+	}
+	return CLQ_OK;
+}
+
+static void
+inner_headers(const struct clq_request *req, struct clq_request *inner)
+{
+	static const char *const dropped[] = { "Content-Length",
+		"Content-Type", "Response-Behavior" };
+	const struct clq_pairs *h = &req->headers;
+	size_t i, j;
+
+	for (i = 0; i < h->n; i++) {
+		for (j = 0; j < CLQ_COUNT(dropped); j++)
+			if (clq_str_caseis(h->items[i].name, dropped[j]))
+				break;
+		if (j == CLQ_COUNT(dropped))
+			clq_pairs_add(inner->arena, &inner->headers,
+			    h->items[i].name, h->items[i].value);
+	}
+	clq_pairs_add(inner->arena, &inner->headers, CLQ_STR("Content-Type"),
+	    CLQ_STR("application/json"));
+}
+
+enum clq_status
+clq_request_inner(struct clq_request *req, enum clq_method method,
+    struct clq_str path, struct clq_str body)
+{
+	struct clq_request *inner = clq_request_new(req->server, req->arena);
+	enum clq_status rc;
+
+	inner->parent = req;
+	inner->method = method;
+	inner->method_name = clq_str_of(clq_method_name(method));
+	inner->scheme = req->scheme;
+	inner->host = req->host;
+	inner->raw_path = clq_arena_printf(req->arena, "%.*s%.*s",
+	    CLQ_FMT(req->server->prefix), CLQ_FMT(clq_url_encode(req->arena,
+	    path, "/:@!$&'()*+,;=", false)));
+	inner->body = body;
+	inner->trusted = req->trusted;
+	inner->tx = req->tx;
+	inner->events = req->events;
+	inner_headers(req, inner);
+	clq_summary_begin(inner);
+	rc = settle(inner, run_steps(inner));
+	if (rc == CLQ_RETRY)
+		return rc;
+	if (rc == CLQ_OK && inner->response.status >= 400)
+		(void)clq_fail(inner, CLQ_ERRNO_UNDEFINED, NULL);
+	if (inner->error.errno_ != 0) {
+		if (req->error.errno_ == 0)
+			req->error = inner->error;
+		return clq_error_status(req) < 500 ? CLQ_INVALID : CLQ_FAILED;
+	}
+	req->render = inner_render;
+	req->render_ctx = inner;
+	return CLQ_OK;
 }

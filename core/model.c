@@ -360,6 +360,33 @@ clq_object_ensure(struct clq_request *req, const char *resource,
 	return clq_model_store(t, edit);
 }
 
+enum clq_status
+clq_object_access(struct clq_request *req, const char *resource,
+    struct clq_str parent, struct clq_str id, const struct clq_object **old)
+{
+	const struct clq_resource *decl = clq_find_resource(req->server,
+	    resource);
+	struct clq_target *t;
+	enum clq_status rc;
+
+	if (decl == NULL) {
+		clq_log_err("clq_object_access: there is no resource %s",
+		    resource);
+		return CLQ_FAILED;
+	}
+	t = target_of(req, decl, parent, id);
+	clq_target_ask(t, CLQ_ACCESS_CREATE);
+	clq_target_ask(t, CLQ_ACCESS_WRITE);
+	if ((rc = clq_target_lookup(t, 0)) != CLQ_OK ||
+	    (rc = clq_authorize(t, t->existing == NULL ? CLQ_ACCESS_CREATE :
+	    CLQ_ACCESS_WRITE)) != CLQ_OK ||
+	    (rc = clq_require_parent(t)) != CLQ_OK ||
+	    (rc = clq_require_id(t)) != CLQ_OK)
+		return rc;
+	*old = t->existing;
+	return CLQ_OK;
+}
+
 /* Where a resource that chooses lists by request keeps this object: in the
  * list in which one of that id is found. */
 static enum clq_status

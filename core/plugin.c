@@ -65,7 +65,8 @@ static const struct {
 	{ "app", "kinto.plugins.prometheus", "prometheus" },
 	{ "app", "kinto.plugins.quotas", "quotas" },
 	{ "app", "kinto.plugins.statsd", "statsd" },
-	{ "app", "kinto_attachment", "attachment" }
+	{ "app", "kinto_attachment", "attachment" },
+	{ "app", "attachments", "attachment" }
 };
 
 /* A function of a table, by its place. */

@@ -89,6 +89,9 @@ struct clq_request {
 	struct clq_str		 host;		/* Host header, or name[:port] */
 	struct clq_pairs	 headers;	/* "User-Agent": value */
 	struct clq_str		 body;
+	bool			 body_in_file;	/* and body is empty */
+	int			 body_fd;	/* if so; closed by its owner */
+	uint64_t		 body_file_len;	/* bytes */
 	int			 refused;	/* errno found while reading it (112,
 						   113, 107 ...); 0: fine */
 
@@ -134,6 +137,19 @@ CLQ_API struct clq_request *clq_request_new(struct clq_server *srv,
 
 CLQ_API void clq_pairs_add(struct clq_arena *arena, struct clq_pairs *pairs,
     struct clq_str name, struct clq_str value);
+
+/*
+ * How large a body may be, and where it is kept, for a request of which only
+ * the line is known. False: as the settings say. folder: out, in the server's
+ * memory.
+ */
+CLQ_API bool clq_request_room(const struct clq_server *srv,
+    struct clq_str method, struct clq_str raw_path, uint64_t *max_body,
+    const char **folder);
+
+/* The file is the body; it is closed when the arena is reset. */
+CLQ_API void clq_request_set_file(struct clq_request *req, int fd,
+    uint64_t len);
 
 /* First value of that name, any case; absent slice if none. */
 CLQ_API struct clq_str clq_pairs_get(const struct clq_pairs *pairs,

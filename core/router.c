@@ -256,6 +256,11 @@ clq_add_service(struct clq_server *srv, const struct clq_service *service)
 		if (clq_inputs_check(srv, &r) != CLQ_OK)
 			return CLQ_INVALID;
 	}
+	if (service->size >= offsetof(struct clq_service, body_folder) +
+	    sizeof service->body_folder) {
+		r.max_body = service->max_body;
+		r.body_folder = service->body_folder;
+	}
 	if (service->flags & CLQ_SERVICE_ANY_METHOD && service->nverbs > 0) {
 		any_method(&r, &service->verbs[0]);
 		return clq_router_add(srv, &r);
@@ -343,5 +348,20 @@ clq_router_match(struct clq_request *req, struct clq_str path)
 		fill_vars(req, router->entries[i], &parts);
 		return &router->entries[i]->route;
 	}
+	return NULL;
+}
+
+const struct clq_route *
+clq_router_room(const struct clq_router *router, struct clq_str path)
+{
+	struct split parts;
+
+	if (!clq_str_starts(path, "/"))
+		return NULL;
+	split_path(path, &parts);
+	for (size_t i = 0; i < router->n; i++)
+		if (router->entries[i]->route.max_body > 0 &&
+		    entry_matches(router->entries[i], &parts))
+			return &router->entries[i]->route;
 	return NULL;
 }

@@ -32,6 +32,8 @@ struct clq_route {
 	const struct clq_input		*inputs;	/* of services */
 	size_t				 ninputs;
 	const char			*openapi;	/* for OpenAPI, may be NULL */
+	uint64_t			 max_body;	/* services; 0: the setting's */
+	const char			*body_folder;
 };
 
 /* An empty router over the server's arena. */
@@ -52,6 +54,13 @@ enum clq_status clq_router_add(struct clq_server *srv,
  * segments never match a variable.
  */
 const struct clq_route *clq_router_match(struct clq_request *req,
+    struct clq_str path);
+
+/*
+ * The first service with a max_body whose pattern fits a path below the prefix,
+ * whatever other routes say, since an alias may lead there; NULL: none.
+ */
+const struct clq_route *clq_router_room(const struct clq_router *router,
     struct clq_str path);
 
 /* The nth route, in no particular order; NULL beyond the last. For OpenAPI. */

@@ -85,15 +85,44 @@ begin_all(struct clq_request *req, enum clq_tx_mode mode)
 	return CLQ_OK;
 }
 
-enum clq_status
-clq_tx_finish(struct clq_request *req, bool commit)
+/* ---- who wants to know what became of it ------------------------------- */
+
+struct clq_tx_hook {
+	clq_tx_end_f		*fn;
+	void			*ctx;
+	struct clq_tx_hook	*next;
+};
+
+void
+clq_tx_then(struct clq_request *req, clq_tx_end_f *fn, void *ctx)
+{
+	struct clq_tx_hook *h = clq_arena_alloc(req->arena, sizeof *h);
+
+	*h = (struct clq_tx_hook){ fn, ctx, req->tx->hooks };
+	req->tx->hooks = h;
+}
+
+void
+clq_tx_tell(struct clq_request *req, struct clq_tx_hook *since,
+    enum clq_tx_end end)
+{
+	struct clq_tx_hook *h;
+
+	while ((h = req->tx->hooks) != since && h != NULL) {
+		req->tx->hooks = h->next;
+		h->fn(req, end, h->ctx);
+	}
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+static enum clq_status
+finish_all(struct clq_request *req, bool commit)
 {
 	struct backend b[2];
 	size_t n = backends(req->server, b);
 	enum clq_status rc = CLQ_OK, one;
 
-	if (!req->tx->open)
-		return CLQ_OK;
 	req->tx->open = false;
 	req->tx->marked = false;
 	for (size_t i = 0; i < n; i++) {
@@ -106,6 +135,23 @@ clq_tx_finish(struct clq_request *req, bool commit)
 			clq_log_err("permissions could not be committed "
 			    "after their objects were (status %d)", (int)rc);
 	}
+	return rc;
+}
+
+enum clq_status
+clq_tx_finish(struct clq_request *req, bool commit)
+{
+	enum clq_status rc;
+
+	if (!req->tx->open)
+		return CLQ_OK;
+	rc = finish_all(req, commit);
+	if (req->tx->hooks == NULL)
+		return rc;
+	clq_tx_tell(req, NULL, !commit || rc == CLQ_RETRY ? CLQ_TX_UNDONE :
+	    rc == CLQ_OK ? CLQ_TX_COMMITTED : CLQ_TX_UNKNOWN);
+	if (req->tx->open)	/* by one who had to look */
+		(void)finish_all(req, false);
 	return rc;
 }
 

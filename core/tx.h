@@ -12,6 +12,8 @@
 
 #include "request.h"
 
+struct clq_tx_hook;
+
 struct clq_tx {
 	enum clq_tx_mode mode;
 	bool		 open;
@@ -20,6 +22,7 @@ struct clq_tx {
 	bool		 always_write;	/* a batch that will write: begin as such */
 	bool		 mark_wanted;	/* in a sub-request: set a savepoint before
 					   it may write */
+	struct clq_tx_hook *hooks;	/* clq_tx_then(), the last first */
 };
 
 /* Begin if not open; req->tx must exist. CLQ_OK or CLQ_UNAVAILABLE. */
@@ -33,6 +36,11 @@ enum clq_status clq_tx_finish(struct clq_request *req, bool commit);
 enum clq_status clq_tx_mark(struct clq_request *req) CLQ_MUST_CHECK;
 enum clq_status clq_tx_undo(struct clq_request *req);
 enum clq_status clq_tx_release(struct clq_request *req);
+
+/* Tell those who registered after `since` (NULL: all) what became of it, and
+ * forget them. */
+void clq_tx_tell(struct clq_request *req, struct clq_tx_hook *since,
+    enum clq_tx_end end);
 
 /* Wait for queued writes: their out-members are valid afterwards. */
 enum clq_status clq_tx_sync(struct clq_request *req) CLQ_MUST_CHECK;

@@ -11,6 +11,7 @@
 #include <cliquet/clock.h>
 #include <cliquet/log.h>
 
+#include "bodyfile.h"
 #include "reply.h"
 
 #include <errno.h>
@@ -203,6 +204,10 @@ look(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
 		return CLQ_INPUT_SOCKET;
 	}
 	clq_scan_start(&c->scan, false, conf->max_params, conf->max_body);
+	if (t->server != NULL) {
+		c->scan.room = clq_bodyfile_room;
+		c->scan.room_ctx = t->server;
+	}
 	set_state(c, CLQ_CONN_READING);
 	return take(t, c, (size_t)got);
 }

@@ -54,6 +54,8 @@ struct clq_conn_table {
 
 struct clq_conns {
 	const struct clq_conf	*conf;
+	const struct clq_server	*server;	/* knows whose bodies may be
+						   large; NULL: nobody's */
 	int			 epoll;
 	struct clq_conn_table	*table;
 	struct clq_conn		*items;		/* of the table */

@@ -215,17 +215,17 @@ begin(struct clq_server *srv, struct clq_arena *arena,
 
 /* True if CONTENT_LENGTH says nothing, or the truth. */
 static bool
-length_agrees(const struct params *ps, size_t nbody)
+length_agrees(const struct params *ps, uint64_t nbody)
 {
 	struct clq_str s = ps->content_length;
-	size_t n = 0;
+	uint64_t n = 0;
 
 	if (s.len == 0)
 		return true;	/* chunked: the end of the stream tells */
 	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' || n > SIZE_MAX / 10 - 9)
+		if (s.p[i] < '0' || s.p[i] > '9' || n > UINT64_MAX / 10 - 9)
 			return false;
-		n = n * 10 + (size_t)(s.p[i] - '0');
+		n = n * 10 + (uint64_t)(s.p[i] - '0');
 	}
 	return n == nbody;
 }
@@ -249,7 +249,8 @@ read_body(FCGX_Stream *in, char *to, size_t n)
 
 enum clq_status
 clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
-    size_t nbody, struct clq_incoming *out)
+    size_t nbody, const struct clq_body_file *file,
+    struct clq_incoming *out)
 {
 	struct params ps = begin(srv, arena, out);
 	struct clq_str text;
@@ -258,6 +259,8 @@ clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
 	char *body;
 	bool ok;
 
+	if (file != NULL)
+		clq_request_set_file(out->req, file->fd, file->len);
 	if (FCGX_InitRequest(&fcgx, -1, 0) != 0)
 		return CLQ_FAILED;
 	fcgx.ipcFd = fd;
@@ -276,7 +279,7 @@ clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
 	body = clq_arena_alloc(arena, nbody + 1);
 	ok = read_body(fcgx.in, body, nbody);
 	finish(&ps);
-	if (!length_agrees(&ps, nbody))
+	if (!length_agrees(&ps, file != NULL ? file->len : nbody))
 		out->req->refused = REFUSED;
 	out->req->body = (struct clq_str){ body, nbody };
 	if (!ok)

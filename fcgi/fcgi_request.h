@@ -12,6 +12,12 @@
 
 struct clq_scan;
 
+/* A body that is in a file already, and not in the stream. */
+struct clq_body_file {
+	int			 fd;
+	uint64_t		 len;
+};
+
 /* A request, and what the connection wants to know of it. */
 struct clq_incoming {
 	struct clq_request	*req;
@@ -25,12 +31,15 @@ struct clq_incoming {
  * fd     where libfcgi reads: the connection or a file; stays open on CLQ_OK,
  *        is closed by libfcgi on any other status
  * nbody  bytes of the body, known from the scan
+ * file   the body if nbody is 0 because it is in a file: closed with the arena,
+ *        on any status; or NULL
  * out    filled on CLQ_OK; out->req->refused is set if CONTENT_LENGTH does not
  *        agree with the body (107), or if the caller set `refused`
  * CLQ_FAILED if libfcgi did not like it (logged).
  */
 enum clq_status clq_incoming_read(struct clq_server *srv,
-    struct clq_arena *arena, int fd, size_t nbody, struct clq_incoming *out)
+    struct clq_arena *arena, int fd, size_t nbody,
+    const struct clq_body_file *file, struct clq_incoming *out)
     CLQ_MUST_CHECK;
 
 /*

@@ -11,8 +11,11 @@
  */
 #include "scan.h"
 
+#include "bodyfile.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
 	RESPONDER = 1,		/* role */
@@ -22,6 +25,7 @@ enum {
 	UNKNOWN_ROLE = 3,
 	REFUSED_PARAMS = 107,	/* section 02-2 */
 	REFUSED_BODY = 113,
+	REFUSED_NOW = 201,
 	MAX_REPLY = 4096	/* bytes of control replies between requests */
 };
 
@@ -233,6 +237,11 @@ take(struct clq_scan *s, const unsigned char *p, size_t n)
 	}
 	if (s->refused != 0 && (!params || s->nparams > max))
 		return true;	/* read on, to be able to answer */
+	if (s->in_file && !params) {
+		if (!clq_bodyfile_write(s->body_fd, p, n))
+			s->refused = REFUSED_NOW;
+		return true;
+	}
 	return clq_bytes_add(params ? &s->params : &s->body, p, n);
 }
 
@@ -249,6 +258,17 @@ params_end(struct clq_scan *s)
 		return;
 	if (n > 0 && !clq_params_each(p, n, CLQ_FCGI_MAX_PAIRS, NULL, NULL))
 		s->refused = REFUSED_PARAMS;
+	else if (s->room != NULL)
+		s->room(s, s->room_ctx);
+}
+
+static void
+forget_body(struct clq_scan *s)
+{
+	if (s->in_file)
+		close(s->body_fd);
+	s->in_file = false;
+	clq_bytes_free(&s->body);
 }
 
 /* The content of a record is complete. */
@@ -279,8 +299,6 @@ record_end(struct clq_scan *s, bool empty)
 static enum clq_scan_verdict
 abort_request(struct clq_scan *s)
 {
-	struct clq_bytes none = { 0 };
-
 	if (!reply_end(s, s->request_id, REQUEST_COMPLETE))
 		return CLQ_SCAN_BROKEN;
 	s->begun = s->aborted = s->params_done = false;
@@ -288,8 +306,8 @@ abort_request(struct clq_scan *s)
 	s->refused = 0;
 	s->one_params = NULL;
 	clq_bytes_free(&s->params);
-	clq_bytes_free(&s->body);
-	s->params = s->body = none;
+	forget_body(s);
+	s->max_body = s->usual_body;
 	return CLQ_SCAN_MORE;
 }
 
@@ -371,6 +389,7 @@ clq_scan_start(struct clq_scan *s, bool dry, size_t max_params,
 	*s = (struct clq_scan){
 		.dry = dry, .plain = true,
 		.max_params = max_params, .max_body = max_body,
+		.usual_body = max_body,
 	};
 }
 
@@ -378,6 +397,6 @@ void
 clq_scan_free(struct clq_scan *s)
 {
 	clq_bytes_free(&s->params);
-	clq_bytes_free(&s->body);
+	forget_body(s);
 	clq_bytes_free(&s->reply);
 }

@@ -7,7 +7,8 @@
  * it only when the whole of it is there and has been found sound. The scanner
  * follows the records of one connection, byte by byte if they come so; it
  * answers or ignores what is not part of a request, and it bounds parameters
- * and body. It does no I/O. In a worker.
+ * and body. It does no I/O, but for bodies that go to a file (bodyfile.h). In
+ * a worker.
  */
 #ifndef CLQ_FCGI_SCAN_H
 #define CLQ_FCGI_SCAN_H
@@ -52,6 +53,12 @@ enum clq_scan_verdict {
 	CLQ_SCAN_BROKEN		/* not FastCGI, or no memory: close */
 };
 
+struct clq_scan;
+
+/* Parameters are complete: set max_body and body_fd if this request may have
+ * another body than usual. Not called when dry. */
+typedef void clq_scan_room_f(struct clq_scan *s, const void *ctx);
+
 struct clq_scan {
 	/* the record being read */
 	unsigned char		 head[CLQ_FCGI_HEAD];
@@ -85,6 +92,12 @@ struct clq_scan {
 	struct clq_bytes	 reply;		/* records to send back */
 	size_t			 max_params;
 	size_t			 max_body;
+	size_t			 usual_body;	/* max_body without room */
+
+	clq_scan_room_f		*room;		/* or NULL */
+	const void		*room_ctx;
+	bool			 in_file;	/* the body, instead of in memory */
+	int			 body_fd;	/* if so */
 };
 
 /*

@@ -176,7 +176,7 @@ receive(struct state *s, struct clq_conn *c, enum clq_arrival from,
 	struct clq_server *srv = s->w->server;
 
 	if (from == CLQ_INPUT_SOCKET) {
-		if (clq_incoming_read(srv, s->arena, c->fd, nbody, in) ==
+		if (clq_incoming_read(srv, s->arena, c->fd, nbody, NULL, in) ==
 		    CLQ_OK)
 			return true;
 		c->fd = -1;	/* libfcgi has closed it */
@@ -184,10 +184,14 @@ receive(struct state *s, struct clq_conn *c, enum clq_arrival from,
 		clq_incoming_refuse(srv, s->arena, &c->scan, in);
 		return true;
 	} else if (clq_spool_write(&s->spool, &c->scan)) {
+		struct clq_body_file file = { c->scan.body_fd, c->scan.nbody };
+		bool in_file = c->scan.in_file;
+
 		nbody = c->scan.body.len;
+		c->scan.in_file = false;	/* the arena's now */
 		clq_scan_free(&c->scan);
-		if (clq_incoming_read(srv, s->arena, s->spool, nbody, in) ==
-		    CLQ_OK)
+		if (clq_incoming_read(srv, s->arena, s->spool, nbody,
+		    in_file ? &file : NULL, in) == CLQ_OK)
 			return true;
 		s->spool = -1;
 	}
@@ -385,6 +389,7 @@ clq_worker_run(const struct clq_worker *w)
 
 	if (clq_conns_open(&s.conns, w->conf) != CLQ_OK)
 		return rc;
+	s.conns.server = w->server;
 	keeper = clq_keeper_start(&s.conns, &w->handover);
 	if (clq_server_open(w->server) == CLQ_OK) {
 		s.arena = clq_arena_new();

@@ -63,7 +63,7 @@ through_libfcgi(int fd, const struct clq_bytes *body, size_t nbody)
 	struct clq_arena *arena = clq_arena_new();
 	struct clq_incoming in;
 
-	if (clq_incoming_read(NULL, arena, fd, nbody, &in) != CLQ_OK)
+	if (clq_incoming_read(NULL, arena, fd, nbody, NULL, &in) != CLQ_OK)
 		wrong("libfcgi refused what the scanner let through");
 	if (in.req->body.len != nbody || (body != NULL && nbody > 0 &&
 	    memcmp(in.req->body.p, body->p, nbody) != 0))

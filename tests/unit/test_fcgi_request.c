@@ -59,7 +59,7 @@ receive(const char *body)
 	if (body != NULL)
 		cr_assert(clq_bytes_add(&scan.body, body, strlen(body)));
 	cr_assert(clq_spool_write(&spool, &scan));
-	cr_assert_eq(clq_incoming_read(NULL, arena, spool, scan.body.len,
+	cr_assert_eq(clq_incoming_read(NULL, arena, spool, scan.body.len, NULL,
 	    &in), CLQ_OK);
 	return in.req;
 }

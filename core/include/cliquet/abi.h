@@ -17,6 +17,9 @@
  *	1.2	clq_service: inputs; clq_request_inputs(), clq_add_migration()
  *	1.3	clq_service, clq_resource: openapi
  *	1.4	metrics.h; clq_ticks()
+ *	1.5	clq_service: max_body, body_folder; clq_request_body_len(),
+ *		clq_request_body_read(), clq_request_inner(),
+ *		clq_object_access(), clq_tx_then(), clq_sha256_new()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -32,7 +35,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	4
+#define CLQ_ABI_MINOR	5
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

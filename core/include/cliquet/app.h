@@ -11,6 +11,8 @@
 #ifndef CLQ_APP_H
 #define CLQ_APP_H
 
+#include <sys/types.h>
+
 #include <cliquet/abi.h>
 #include <cliquet/json.h>
 
@@ -40,6 +42,15 @@ CLQ_API struct clq_str clq_request_param(const struct clq_request *req,
     const char *name);
 
 CLQ_API struct clq_str clq_request_body(const struct clq_request *req);
+
+/*
+ * The same where the body may be in a file, because the service has a
+ * `max_body`: its length, and up to n bytes of it from `at` on. Returns how
+ * many, 0 at its end, -1 (logged) if the file cannot be read.
+ */
+CLQ_API uint64_t clq_request_body_len(const struct clq_request *req);
+CLQ_API ssize_t clq_request_body_read(const struct clq_request *req,
+    uint64_t at, void *to, size_t n);
 
 /* Replace the body, borrowed; before clq_forward(). */
 CLQ_API void clq_request_set_body(struct clq_request *req,
@@ -236,6 +247,14 @@ struct clq_service {
 	 * that the view refuses. Variables of the path need no parameter.
 	 */
 	const char		*openapi;	/* since 1.3 */
+	/*
+	 * Bytes that a body may have instead of the setting max_body_bytes; 0:
+	 * as the setting. Such bodies are kept in an unnamed file in
+	 * body_folder (absolute) where they do not come at once; see
+	 * clq_request_body_read(). Since 1.5.
+	 */
+	uint64_t		 max_body;
+	const char		*body_folder;
 };
 
 CLQ_API enum clq_status clq_add_service(struct clq_server *srv,
@@ -254,6 +273,16 @@ CLQ_API cJSON *clq_request_inputs(struct clq_request *req,
  */
 CLQ_API enum clq_status clq_forward(struct clq_request *req,
     struct clq_str path);
+
+/*
+ * Run another request for the same caller, in the same transaction: with this
+ * one's headers, but a JSON body and no query string. path as above. If it
+ * fails, its error becomes this request's. CLQ_OK if it was done; the answer is
+ * still the view's to give, and gets the ETag and Last-Modified of the other.
+ */
+CLQ_API enum clq_status clq_request_inner(struct clq_request *req,
+    enum clq_method method, struct clq_str path, struct clq_str body)
+    CLQ_MUST_CHECK;
 
 /* ---- resources -------------------------------------------------------- */
 
@@ -437,6 +466,15 @@ CLQ_API enum clq_status clq_object_ensure(struct clq_request *req,
 CLQ_API enum clq_status clq_object_remove(struct clq_request *req,
     struct clq_str uri, bool *removed) CLQ_MUST_CHECK;
 
+/*
+ * Would a PUT of that object be allowed to the caller (section 06-3)? 404 if
+ * its parent is missing (after 401: an anonymous caller learns nothing), 400 if
+ * the id is malformed. old: out, on CLQ_OK; NULL if there is no such object.
+ */
+CLQ_API enum clq_status clq_object_access(struct clq_request *req,
+    const char *resource, struct clq_str parent, struct clq_str id,
+    const struct clq_object **old) CLQ_MUST_CHECK;
+
 /* The object as clients see it: with id and last_modified, or the tombstone. */
 CLQ_API struct clq_str clq_object_text(struct clq_arena *arena,
     const struct clq_object *obj);
@@ -518,6 +556,24 @@ CLQ_API enum clq_status clq_tx_write(struct clq_request *req) CLQ_MUST_CHECK;
  */
 CLQ_API enum clq_status clq_lookup(struct clq_request *req,
     struct clq_lookup *l) CLQ_MUST_CHECK;
+
+/*
+ * What is to be done outside of the database when it is known what became of
+ * this writing transaction; for a part of a batch that is undone alone, at that
+ * moment. CLQ_TX_UNKNOWN: the connection was lost over the commit; fn may look
+ * (clq_storage() gives a transaction of its own). Called in the reverse order
+ * of registration, before the answer leaves. A request that lost a race is
+ * undone and then run again. ctx must live in the arena, or longer.
+ */
+enum clq_tx_end {
+	CLQ_TX_COMMITTED,
+	CLQ_TX_UNDONE,
+	CLQ_TX_UNKNOWN
+};
+typedef void clq_tx_end_f(struct clq_request *req, enum clq_tx_end end,
+    void *ctx);
+CLQ_API void clq_tx_then(struct clq_request *req, clq_tx_end_f *fn,
+    void *ctx);
 
 /* The tables and instances the ini chose; NULL if none is configured or no
  * transaction can be opened now (then return CLQ_UNAVAILABLE). */

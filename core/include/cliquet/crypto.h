@@ -21,6 +21,13 @@ CLQ_API struct clq_str clq_hmac_hex(struct clq_arena *arena,
 CLQ_API struct clq_str clq_sha256_hex(struct clq_arena *arena,
     struct clq_str data);
 
+/* The same for data that comes in pieces. In the arena. */
+struct clq_sha256;
+CLQ_API struct clq_sha256 *clq_sha256_new(struct clq_arena *arena);
+CLQ_API void clq_sha256_add(struct clq_sha256 *h, const void *p, size_t n);
+CLQ_API struct clq_str clq_sha256_end(struct clq_sha256 *h,
+    struct clq_arena *arena);
+
 /* Standard alphabet with padding. */
 CLQ_API struct clq_str clq_base64_encode(struct clq_arena *arena,
     struct clq_str data);
