@@ -7,7 +7,9 @@
 
 #include "fcgi/scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { MAX_PARAMS = 4096, MAX_BODY = 1000 };
 
@@ -320,4 +322,60 @@ Test(scan, nonsense_is_broken)
 	begin(1, 1, 1);
 	add(CLQ_FCGI_STDOUT, 1, "x", 1, 0);
 	cr_expect_eq(feed(&s, true, len, &used), CLQ_SCAN_BROKEN);
+}
+
+static void
+room(struct clq_scan *s, const void *ctx)
+{
+	FILE *f = tmpfile();
+
+	cr_assert_not_null(f);
+	s->max_body = *(const size_t *)ctx;
+	s->body_fd = dup(fileno(f));
+	s->in_file = true;
+	fclose(f);
+}
+
+/* All of wire, with room for a body in a file. */
+static enum clq_scan_verdict
+feed_file(struct clq_scan *s, const size_t *max, size_t step)
+{
+	enum clq_scan_verdict v = CLQ_SCAN_MORE;
+	size_t k;
+
+	clq_scan_start(s, false, MAX_PARAMS, MAX_BODY);
+	s->room = room;
+	s->room_ctx = max;
+	for (size_t i = 0; i < len && v == CLQ_SCAN_MORE; i += k)
+		v = clq_scan_feed(s, wire + i, len - i < step ? len - i : step,
+		    &k);
+	return v;
+}
+
+Test(scan, a_body_may_go_to_a_file)
+{
+	static char body[3 * MAX_BODY], got[sizeof body];
+	const size_t enough = sizeof body, less = sizeof body - 1;
+	struct clq_scan s;
+
+	memset(body, 'b', sizeof body);
+	begin(1, 1, 1);
+	add(CLQ_FCGI_PARAMS, 1, params, PARAMS_LEN, 3);
+	add(CLQ_FCGI_PARAMS, 1, NULL, 0, 0);
+	add(CLQ_FCGI_STDIN, 1, body, sizeof body, 3);
+	add(CLQ_FCGI_STDIN, 1, NULL, 0, 0);
+	for (size_t step = 1; step < len; step += 100) {
+		cr_expect_eq(feed_file(&s, &enough, step), CLQ_SCAN_DONE);
+		cr_expect_eq(s.refused, 0);
+		cr_expect_eq(s.nbody, sizeof body);
+		cr_expect_eq(s.body.len, 0u);
+		cr_expect_eq(pread(s.body_fd, got, sizeof got, 0),
+		    (ssize_t)sizeof got);
+		cr_expect_arr_eq(got, body, sizeof body);
+		clq_scan_free(&s);
+		cr_expect(!s.in_file);
+	}
+	cr_expect_eq(feed_file(&s, &less, 512), CLQ_SCAN_DONE);
+	cr_expect_eq(s.refused, 113);
+	clq_scan_free(&s);
 }
