@@ -140,6 +140,13 @@ add_security_definitions(struct clq_oa *oa)
 	clq_buf_addc(&oa->b, '}');
 }
 
+const char *
+clq_oa_verb(struct clq_oa *oa, enum clq_method method)
+{
+	return clq_arena_cstr(oa->arena, clq_str_lower(oa->arena,
+	    clq_str_of(clq_method_name(method))));
+}
+
 bool
 clq_oa_head_of_get(const struct clq_route *route, enum clq_method method)
 {
@@ -282,7 +289,7 @@ add_operations(struct clq_oa *oa, const struct clq_route *r)
 {
 	enum clq_status rc = CLQ_OK;
 	const char *sep = "";
-	struct clq_str verb;
+	const char *verb;
 	cJSON *more;
 
 	if ((rc = read_more(oa, r, &more)) != CLQ_OK)
@@ -290,14 +297,13 @@ add_operations(struct clq_oa *oa, const struct clq_route *r)
 	for (size_t m = 0; m < CLQ_METHOD_OPTIONS && rc == CLQ_OK; m++) {
 		enum clq_method method = (enum clq_method)m;
 
-		verb = clq_str_lower(oa->arena,
-		    clq_str_of(clq_method_name(method)));
+		verb = clq_oa_verb(oa, method);
 		if (!served(oa, r, method) ||
-		    cJSON_IsNull(clq_json_get(more, verb.p)))
+		    cJSON_IsNull(clq_json_get(more, verb)))
 			continue;
 		clq_buf_adds(&oa->b, sep);
 		sep = ",";
-		clq_oa_str(&oa->b, verb);
+		clq_oa_str(&oa->b, clq_str_of(verb));
 		clq_buf_addc(&oa->b, ':');
 		if (r->kind == CLQ_ROUTE_SERVICE)
 			rc = clq_oa_service_operation(oa, r, method, more);

@@ -91,7 +91,7 @@ anchor(struct clq_buf *b, const char *kind, struct clq_str name)
 		    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
 			clq_buf_addc(b, (char)c);
 		else
-			clq_buf_printf(b, ".%02x", c);
+			clq_buf_printf(b, "-%02x-", c);
 	}
 }
 

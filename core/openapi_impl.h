@@ -53,6 +53,9 @@ struct clq_str clq_oa_tag(struct clq_oa *oa, struct clq_str name);
 /* Append `,"security":...`: anonymous too, or with one of the policies. */
 void clq_oa_security(struct clq_oa *oa, bool anonymous);
 
+/* "get": the method as the document and services spell it. */
+const char *clq_oa_verb(struct clq_oa *oa, enum clq_method method);
+
 /* True for a HEAD that does what GET does, without the body. */
 bool clq_oa_head_of_get(const struct clq_route *route,
     enum clq_method method);

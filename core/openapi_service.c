@@ -217,9 +217,8 @@ clq_oa_service_operation(struct clq_oa *oa, const struct clq_route *r,
 {
 	bool head = clq_oa_head_of_get(r, method);
 	enum clq_method said = head ? CLQ_METHOD_GET : method;
-	struct clq_str verb = clq_str_lower(oa->arena,
-	    clq_str_of(clq_method_name(said))), text, why;
-	const cJSON *mine = clq_json_get(more, verb.p);
+	struct clq_str text, why;
+	const cJSON *mine = clq_json_get(more, clq_oa_verb(oa, said));
 	cJSON *op;
 
 	text = service_operation(oa, r, said);

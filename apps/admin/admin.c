@@ -20,6 +20,11 @@
 #endif
 #define REMEDY "`scripts/get-admin DIR` puts a build of the console into DIR"
 
+#define ADMIN_DOC(status, text) "{\"get\":{\"tags\":[\"Admin\"],"		\
+	"\"security\":[],\"produces\":[\"text/html\"],\"responses\":{\""	\
+	status "\":{\"description\":\"" text "\"},"			\
+	"\"404\":{\"$ref\":\"#/responses/404\"}}}}"
+
 static const struct clq_setting settings[] = {
 	{ "admin_assets_path", CLQ_SET_STR, CLQ_ADMIN_DIR, 0, 0, NULL,
 	  "Folder with a build of the admin console, read at start and at "
@@ -95,6 +100,8 @@ add_services(struct clq_server *srv, struct admin_files *files)
 		.path	= "/admin",
 		.verbs	= slash_verbs, .nverbs = CLQ_COUNT(slash_verbs),
 		.flags	= CLQ_SERVICE_NO_TX,
+		.description = "Redirects to the admin console.",
+		.openapi = ADMIN_DOC("307", "Go on there."),
 	};
 	const struct clq_service below = {
 		.size	= sizeof below,
@@ -104,6 +111,7 @@ add_services(struct clq_server *srv, struct admin_files *files)
 		.flags	= CLQ_SERVICE_NO_TX,
 		.ctx	= files,
 		.description = "The admin console.",
+		.openapi = ADMIN_DOC("200", "A file of the console."),
 	};
 	enum clq_status rc;
 

@@ -113,9 +113,10 @@ def said(doc):
 def filled(path, method='get'):
     """A URL for a path of the document."""
     for name, value in (('bucket_id', 'b'), ('collection_id', 'c'),
-                        ('thing_id', UUID), ('target', 'c@1')):
+                        ('thing_id', UUID), ('tree_id', UUID),
+                        ('target', 'c@1')):
         path = path.replace('{%s}' % name, value)
-    last = UUID if path.startswith(('/things/{', '/mine')) else 'x'
+    last = UUID if path.startswith(('/things/', '/mine', '/trees')) else 'x'
     path = path.replace('{id}', last)
     path = path.replace('{rest}', 'collections/c' +
                         ('/records' if method == 'post' else ''))
@@ -132,6 +133,7 @@ def prepare(s):
         s('PUT', path)
     s('PUT', '/things/' + UUID, {'data': {'string': 'a'}})
     s('PUT', '/mine/' + UUID)
+    s('PUT', '/trees/' + UUID)
     s('POST', '/things/%s/parts' % UUID, {'data': {'id': 'x'}})
 
 
@@ -453,6 +455,42 @@ def readonly(t):
     s.stop()
 
 
+def declared(t):
+    """Resources of the ini, which begin behind the last setting."""
+    path = t.path('tree.json')
+    with open(path, 'w') as f:
+        json.dump({'type': 'object', 'properties': {
+            'kind': {'type': 'string', 'enum': ['oak', '<b>'],
+                     'description': '</style>"'},
+            'marks': {'type': ['array', 'null']},
+            'list': {'type': 'array', 'items': {'$ref': '#'}},
+            'height': {'type': 'number', 'exclusiveMinimum': 0,
+                       'minimum': 1}, 'yes': True}}, f)
+    s = Service(t, 'declared', use='', eos_message='''-
+
+[resource:tree]
+schema = %s
+fields = height: int
+description = <b>Trees</b>
+
+[resource:leaf]
+parent = tree
+object_methods = GET''' % path)
+    s.document()
+    is_true(s, {**UTILITIES, '/trees': PLURAL, '/trees/{id}': OBJECT,
+                '/trees/{tree_id}/leafs': PLURAL,
+                '/trees/{tree_id}/leafs/{id}': 'get head'})
+    t.equal(references(s.doc), [], 'declared: references')
+    tree = s.doc['definitions']['tree']['properties']
+    t.equal((tree['kind']['enum'], tree['height']['type'],
+             tree['list']['items'], 'type' in tree['marks'],
+             'exclusiveMinimum' in tree['height']),
+            (['oak', '<b>'], 'integer', {}, False, False),
+            'declared: what the schema says')
+    page_is_good(s)
+    s.stop()
+
+
 def off(t):
     s = Service(t, 'off', use='kinto', openapi_enabled='false')
     t.equal([s('GET', p).status for p in ('/__api__', '/__api__.html')],
@@ -477,6 +515,6 @@ def mistakes(t):
 
 
 with Test() as t:
-    for test in (kinto, caching, catalogue, disabled, readonly, off,
-                 mistakes):
+    for test in (kinto, caching, catalogue, disabled, readonly, declared,
+                 off, mistakes):
         test(t)
