@@ -52,26 +52,54 @@ is_known(struct clq_request *req, const struct admin_file *f)
 	return false;
 }
 
+/* True if the client takes gzip; one that says "q=0" does not. */
+static bool
+takes_gzip(struct clq_request *req)
+{
+	struct clq_str list = clq_request_header(req, "Accept-Encoding");
+	struct clq_str item, weight;
+	size_t semi;
+
+	while (clq_str_next(&list, ',', &item)) {
+		semi = clq_str_find(item, ';', 0);
+		weight = clq_str_trim(clq_str_sub(item, semi + 1, item.len));
+		if (clq_str_caseis(clq_str_trim(clq_str_sub(item, 0, semi)),
+		    "gzip"))
+			return !clq_str_is(weight, "q=0") &&
+			    !clq_str_starts(weight, "q=0.0");
+	}
+	return false;
+}
+
 static enum clq_status
 serve(struct clq_request *req, void *ctx)
 {
 	const struct admin_files *files = ctx;
 	struct clq_str path = clq_request_var(req, "path");
-	const struct admin_file *f;
+	const struct admin_file *f, *sent;
 
 	f = admin_find(files, path.len > 0 ? path : CLQ_STR("index.html"));
 	if (f == NULL)
 		return clq_fail(req, 111,
 		    files->n > 0 ? NULL :
 		    "The admin console is not installed on this server.");
-	clq_set_header(req, "ETag", f->etag);
-	clq_set_header(req, "Last-Modified", f->modified);
+	sent = f;
+	if (f->packed != NULL) {
+		clq_set_header(req, "Vary", CLQ_STR("Accept-Encoding"));
+		if (takes_gzip(req)) {
+			sent = f->packed;
+			clq_set_header(req, "Content-Encoding",
+			    CLQ_STR("gzip"));
+		}
+	}
+	clq_set_header(req, "ETag", sent->etag);
+	clq_set_header(req, "Last-Modified", sent->modified);
 	clq_set_header(req, "Cache-Control", clq_str_of(f->cache));
 	if (f->policy.p != NULL)
 		clq_set_header(req, "Content-Security-Policy", f->policy);
-	if (is_known(req, f))
+	if (is_known(req, sent))
 		return clq_reply_raw(req, 304, f->type, CLQ_STR(""));
-	return clq_reply_raw(req, 200, f->type, f->body);
+	return clq_reply_raw(req, 200, f->type, sent->body);
 }
 
 static enum clq_status

@@ -16,6 +16,7 @@ struct admin_file {
 	const char	*cache;		/* Cache-Control */
 	struct clq_str	policy;		/* Content-Security-Policy; absent: none of
 					   its own */
+	const struct admin_file *packed;	/* "assets/a.js.gz", or NULL */
 };
 
 struct admin_files {

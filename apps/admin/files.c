@@ -250,6 +250,15 @@ by_path(const void *a, const void *b)
 	return clq_str_cmp(x->path, y->path);
 }
 
+/* Once the table is sorted: which file has a compressed one beside it. */
+static void
+find_packed(struct clq_arena *arena, struct admin_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		files->items[i].packed = admin_find(files, clq_arena_printf(
+		    arena, "%.*s.gz", CLQ_FMT(files->items[i].path)));
+}
+
 enum clq_status
 admin_load(struct clq_settings *settings, struct clq_arena *arena,
     const char *dir, struct admin_files *out)
@@ -271,9 +280,12 @@ admin_load(struct clq_settings *settings, struct clq_arena *arena,
 	while (rc == CLQ_OK && (e = fts_read(fts)) != NULL)
 		rc = load_entry(&l, fts, e);
 	fts_close(fts);
-	if (rc == CLQ_OK && out->n > 0)
+	if (rc != CLQ_OK)
+		return rc;
+	if (out->n > 0)
 		qsort(out->items, out->n, sizeof *out->items, by_path);
-	return rc;
+	find_packed(arena, out);
+	return CLQ_OK;
 }
 
 const struct admin_file *

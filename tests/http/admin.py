@@ -2,6 +2,7 @@
 """The admin plugin: what it serves and how, what it refuses, at start and
 later. The console itself is tested with a browser (tests/clients/browser)."""
 import base64
+import gzip
 import hashlib
 import os
 import signal
@@ -12,6 +13,7 @@ from harness import CLIQUETD, Test, wait_for
 CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
                                                 'cliquet'))
 SCRIPT = 'console.log("a page may have a script")'
+PACKED = gzip.compress(b'p {}')
 BIG = b'x' * 3000000
 POLICY = ("default-src 'self'; img-src data: *; script-src 'self' "
           "'unsafe-eval'%s; style-src 'self' 'unsafe-inline'; "
@@ -31,7 +33,7 @@ def build(t, name='console', **more):
              'assets/a-B1b2c3d4.js': BIG, 'assets/main.1a2b3c4d.chunk.js': 'm',
              'assets/stylesheet.css': 'p {}', 'assets/picture.png': b'\x89PNG',
              'deep/er/page.html': '<p>', 'data.json': '{broken',
-             'noext': b'\0', '.hidden': 'secret', '.git/config': 'secret'}
+             'noext': b'\0', 'assets/stylesheet.css.gz': PACKED, '.hidden': 'secret', '.git/config': 'secret'}
     files.update(more)
     top = t.path(name)
     for path, content in files.items():
@@ -129,6 +131,30 @@ def revalidation(t, s):
             ('nonsense', dict(If_None_Match=etag[:-1] + ',,"'))):
         t.equal(ask(s, '/admin/assets/stylesheet.css', **headers).status, 200,
                 name + ': sent')
+
+
+def packed(t, s):
+    css = '/admin/assets/stylesheet.css'
+    plain = ask(s, css)
+    for accept in 'gzip', 'deflate, GZIP;q=0.5, br', 'br, gzip':
+        r = ask(s, css, Accept_Encoding=accept)
+        t.equal((r.body, header(r, 'content-encoding'), header(r, 'vary'),
+                 header(r, 'content-type')),
+                (PACKED, 'gzip', 'Accept-Encoding',
+                 'text/css; charset=utf-8'), 'compressed for ' + accept)
+    t.ok(header(r, 'etag') != header(plain, 'etag'), 'with a tag of its own')
+    t.equal(ask(s, css, Accept_Encoding='gzip',
+                If_None_Match=header(r, 'etag')).status, 304, 'of use')
+    t.equal(ask(s, css, If_None_Match=header(r, 'etag')).status, 200,
+            'for this form only')
+    for accept in 'br', 'gzip;q=0', 'gzip; q=0.000', 'xgzip', '':
+        r = ask(s, css, Accept_Encoding=accept)
+        t.equal((r.body, header(r, 'content-encoding'), header(r, 'vary')),
+                (b'p {}', None, 'Accept-Encoding'),
+                'plain for "%s"' % accept)
+    r = ask(s, '/admin/', Accept_Encoding='gzip')
+    t.equal((header(r, 'content-encoding'), header(r, 'vary')),
+            (None, None), 'what has no compressed form is sent as it is')
 
 
 def nothing_else(t, s):
@@ -231,6 +257,7 @@ def main():
         t.equal(ask(s, '/admin/assets/link.css').body, b'p {}',
                 'a symbolic link is as good as the file')
         revalidation(t, s)
+        packed(t, s)
         nothing_else(t, s)
         announced(t, api)
         reloaded(t, s, api, top)

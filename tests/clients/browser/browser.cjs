@@ -31,7 +31,7 @@ async function launch() {
       viewport: { width: 1300, height: 900 },
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(10000);
+    page.setDefaultTimeout(20000);
     let complaints = [];
     let expected = [];
     let taken = 0;
