@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "match.h"
+#include <cliquet/match.h>
 #include "query.h"
 
 struct row {

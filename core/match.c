@@ -6,7 +6,7 @@
  * rule, over clq_json_cmp(), for the few lists that are made on the fly. A like
  * pattern is searched for part by part, in linear time.
  */
-#include "match.h"
+#include <cliquet/match.h>
 
 #include <cliquet/json.h>
 #include <cliquet/str.h>

@@ -10,12 +10,12 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # Each has its line in docs/dependencies.md.
 packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
     libfcgi-dev libcjson-dev libiniparser-dev libsodium-dev libsqlite3-dev
-    libmemcached-dev libpq-dev libpcre2-dev
+    libmemcached-dev libhiredis-dev libpq-dev libpcre2-dev
     libcrypt-dev libcurl4-openssl-dev libcjose-dev libssl-dev"
 packages_serve="nginx curl"
 packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid
     lighttpd spawn-fcgi memcached python3 git valgrind cppcheck
-    postgresql procps json-schema-test-suite python3-prometheus-client"
+    postgresql redis-server procps json-schema-test-suite python3-prometheus-client"
 # For tests/clients/browser.
 packages_browser="chromium python3-pip"
 

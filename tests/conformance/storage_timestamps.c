@@ -147,6 +147,15 @@ StorageTest(client_timestamp, of_the_first_object_is_kept)
 	cr_expect_geq(create("r2", "{}"), now);
 }
 
+StorageTest(client_timestamp, of_the_first_object_lets_the_list_begin_now)
+{
+	clq_msec before = clq_now();
+
+	cr_expect_eq(put_at(&list, CLQ_WRITE_CREATE, "r1", "{}", 1234), 1234);
+	cr_expect_geq(timestamp_of(&list), before);
+	cr_expect_eq(put_at(&list, CLQ_WRITE_CREATE, "r2", "{}", 1234), 1235);
+}
+
 StorageTest(client_timestamp, that_another_object_has_is_raised)
 {
 	clq_msec t = create("r0", "{}");

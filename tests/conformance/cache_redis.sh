@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What any cache promises, of redis.so.
+. "$(dirname "${BASH_SOURCE[0]}")/redis.sh"
+on_redis cache
