@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 
 enum {
-	ALIGN = 16,
+	ALIGN = 64,		/* a cache line */
 	CHAINS_OPEN = 1024,	/* chains of a family with open labels */
 	CHAINS = 64,
 	KEY_CAP = CLQ_METRIC_MAX_LABELS * (CLQ_METRIC_MAX_VALUE + 1),
@@ -41,6 +41,12 @@ struct key {
 	char		bytes[KEY_CAP];
 };
 
+static size_t
+aligned(size_t len)
+{
+	return (len + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 struct prom_table *
 prom_table_new(size_t bytes)
 {
@@ -55,7 +61,7 @@ prom_table_new(size_t bytes)
 	}
 	t->size = bytes;
 	randombytes_buf(t->seed, sizeof t->seed);
-	atomic_store(&t->used, (sizeof *t + ALIGN - 1) / ALIGN * ALIGN);
+	atomic_store(&t->used, aligned(sizeof *t));
 	return t;
 }
 
@@ -86,7 +92,7 @@ piece(struct prom_table *t, size_t len, size_t limit)
 	size_t at = atomic_load(&t->used);
 	char *p;
 
-	len = (len + ALIGN - 1) / ALIGN * ALIGN;
+	len = aligned(len);
 	do {
 		if (at > limit || len > limit - at)
 			return NULL;
@@ -101,7 +107,7 @@ static void
 give_back(struct prom_table *t, const void *p, size_t len)
 {
 	size_t at = (size_t)((const char *)p - (const char *)t);
-	size_t end = at + (len + ALIGN - 1) / ALIGN * ALIGN;
+	size_t end = at + aligned(len);
 
 	(void)atomic_compare_exchange_strong(&t->used, &end, at);
 }
@@ -266,28 +272,15 @@ key_make(const struct prom_table *t, const struct prom_family *f,
 	return open;
 }
 
-static size_t
-key_offset(size_t nvalues)
-{
-	return sizeof(struct prom_series) + nvalues * sizeof(uint64_t);
-}
-
-static const char *
-series_key(const struct prom_series *s)
-{
-	return (const char *)s + key_offset(s->nvalues);
-}
-
 struct clq_str
 prom_series_label(const struct prom_series *s, size_t *at)
 {
-	const char *key = series_key(s);
 	struct clq_str label;
 
 	if (*at >= s->key_len)
 		return CLQ_STR("");
-	label.len = (unsigned char)key[*at];
-	label.p = key + *at + 1;
+	label.len = (unsigned char)s->key[*at];
+	label.p = s->key + *at + 1;
 	*at += 1 + label.len;
 	return label;
 }
@@ -299,7 +292,7 @@ chain_find(struct prom_series *s, const struct prom_series *end,
 {
 	for (; s != end; s = s->next)
 		if (s->key_len == key->len &&
-		    memcmp(series_key(s), key->bytes, key->len) == 0)
+		    memcmp(s->key, key->bytes, key->len) == 0)
 			return s;
 	return NULL;
 }
@@ -328,7 +321,8 @@ series_add(struct prom_table *t, struct prom_family *f,
 {
 	_Atomic(struct prom_series *) *chain =
 	    &f->chains[key->hash & f->mask];
-	size_t len = key_offset(nvalues(f)) + key->len;
+	size_t values = aligned(sizeof(struct prom_series) + key->len);
+	size_t len = values + nvalues(f) * sizeof(uint64_t);
 	struct prom_series *s = piece(t, len, limit), *other;
 
 	if (s == NULL)
@@ -336,7 +330,8 @@ series_add(struct prom_table *t, struct prom_family *f,
 	s->created = clq_now();
 	s->key_len = (uint32_t)key->len;
 	s->nvalues = nvalues(f);
-	memcpy((char *)s + key_offset(s->nvalues), key->bytes, key->len);
+	s->values = (void *)((char *)s + values);
+	memcpy(s->key, key->bytes, key->len);
 	s->next = head;
 	while (!atomic_compare_exchange_strong(chain, &head, s)) {
 		other = chain_find(head, s->next, key);

@@ -33,8 +33,10 @@ struct prom_series {
 	uint32_t		 key_len;
 	uint32_t		 nvalues;
 	/* COUNTER, GAUGE: the value. SUMMARY: sum, number. TIMER: sum in ns,
-	 * then observations for each bucket and +Inf, not cumulated. */
-	_Atomic(uint64_t)	 values[];	/* then the key */
+	 * then observations for each bucket and +Inf, not cumulated. In cache
+	 * lines of their own: what is only read stays with every processor. */
+	_Atomic(uint64_t)	*values;
+	char			 key[];
 };
 
 struct prom_family {

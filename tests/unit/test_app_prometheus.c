@@ -195,7 +195,7 @@ Test(prometheus, a_full_table_has_place_for_the_rest)
 		(void)snprintf(id, sizeof id, "u%llu",
 		    (unsigned long long)n++);
 	while (user(f, id, ANY));
-	cr_expect_gt(n, 5000);
+	cr_expect_gt(n, 4000);
 	cr_expect_leq(prom_table_used(table), MIB);
 	cr_expect_eq(total(f), n);
 	more = family(&hits, "x_hits");
