@@ -13,7 +13,8 @@ import time
 
 from harness import CLIQUETD, Test
 
-SRC = os.environ['CLQ_SRCDIR']
+SRC = os.environ.get('CLQ_SRCDIR', os.path.join(os.path.dirname(
+    os.path.abspath(__file__)), '..', '..'))
 BUILD = os.path.dirname(CLIQUETD)
 
 # What pkg-config would say if this were installed, and the programs' names.

@@ -4,7 +4,11 @@
 # What somebody has who only installed cliquet: `cliquet new` makes a project
 # that builds, starts and passes its own test; and every plugin of this tree
 # compiles with the installed headers alone, without core beside it. TAP.
-. "$(dirname "$0")/lib.sh"
+#
+#	CLQ_BUILDDIR	the build folder
+#	CLQ_STAGE	where it was installed (DESTDIR); unset: it is now, which
+#			moves libraries for moments, so let no other test run
+. "$(dirname "$0")/../http/lib.sh"
 need make
 need pkg-config
 unset MAKEFLAGS MFLAGS CLQ_PLUGIN_PATH
@@ -22,13 +26,17 @@ result() {
 	fi
 }
 
-make -C "$builddir" -s install DESTDIR="$dir/root" > "$dir/install.log" 2>&1
-result "make install" $? "$dir/install.log"
-pc=$(find "$dir/root" -name cliquet.pc)
+root=${CLQ_STAGE:-$dir/root}
+if [ -z "${CLQ_STAGE:-}" ]; then
+	make -C "$builddir" -s install DESTDIR="$root" \
+	    > "$dir/install.log" 2>&1
+	result "make install" $? "$dir/install.log"
+fi
+pc=$(find "$root" -name cliquet.pc)
 prefix=$(sed -n 's/^prefix=//p' "$pc")
-export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$dir/root
+export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
 export LD_LIBRARY_PATH=${pc%/pkgconfig/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export PATH="$dir/root$prefix/bin:$dir/root$prefix/sbin:$PATH"
+export PATH="$root$prefix/bin:$root$prefix/sbin:$PATH"
 export CLQ_PLUGIN_PATH=${pc%/pkgconfig/*}/cliquet	# not where it will be
 
 # ---- a new project ---------------------------------------------------------
@@ -49,8 +57,8 @@ result "and which fails when the application is wrong" $? "$dir/check.log"
 [ "$(stat -c %a scores/scores.ini)" = 600 ] &&
     ! grep -r -I -q -E '@(NAME|SECRET)@' scores
 result "the ini is private, nothing is left to be filled in" $? /dev/null
-make -C scores install DESTDIR="$dir/root" > "$dir/build.log" 2>&1 &&
-    find "$dir/root" -path '*/app/scores.so' | grep -q .
+make -C scores install DESTDIR="$root" > "$dir/build.log" 2>&1 &&
+    find "$root" -path '*/app/scores.so' | grep -q .
 result "it installs beside the others" $? "$dir/build.log"
 cliquet new scores > "$dir/new.log" 2>&1
 [ $? -eq 1 ] && grep -q 'scores: cannot be made a folder' "$dir/new.log"
@@ -76,7 +84,7 @@ for folder in storage cache tree/apps/*/; do
 	for file in tree/"${folder%/}"/*.c; do
 		# shellcheck disable=SC2086
 		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -fsyntax-only \
-		    -I"$dir/root$prefix/include" -iquote tree $flags "$file" \
+		    -I"$root$prefix/include" -iquote tree $flags "$file" \
 		    2>> "$dir/layer.log" || echo "$file" >> "$dir/layer.log"
 	done
 	[ ! -s "$dir/layer.log" ]
