@@ -70,8 +70,10 @@ def items(address):
 
 def unchanged(test, ini, address):
     status, text = test.run([CLIQUET, '--ini', ini, 'migrate'])
-    test.equal((status, re.findall('.*(?:WARN|ERROR).*', text)), (0, []),
-               'migrate')
+    # The console's build is fetched by itself.
+    test.equal((status, [line for line in re.findall(
+        '.*(?:WARN|ERROR).*', text) if 'admin_assets_path' not in line]),
+        (0, []), 'migrate')
     status, text = test.run([CLIQUET, '--ini', ini, 'create-user', '-u',
                              'admin', '-p', 's3cret'])
     test.equal(status, 0, 'create-user admin')
