@@ -95,7 +95,7 @@ clq_timing_header(struct clq_request *req)
 void
 clq_timing_slow(struct clq_request *req)
 {
-	int64_t ms = clq_monotonic() - req->summary.started;
+	int64_t ms = (int64_t)((clq_ticks() - req->summary.started) / 1000000);
 	struct clq_log_field fields[FIELDS];
 	struct clq_str text;
 	size_t n = 0;
