@@ -40,7 +40,8 @@ enum {
 	EVENTS = 64,
 	SWEEP_MS = 1000,
 	HURRY_MS = 100,		/* sweep period when leaving or full */
-	PAUSE_MS = 1000		/* no accept after running out of descriptors */
+	PAUSE_MS = 1000,	/* no accept after running out of descriptors */
+	FLUSH_MS = 100		/* metrics are sent that often */
 };
 
 struct state {
@@ -55,6 +56,7 @@ struct state {
 	clq_msec		 leave_by;
 	clq_msec		 swept;
 	clq_msec		 paused;	/* doors shut until then */
+	clq_msec		 flushed;	/* metrics were sent */
 };
 
 /* ---- doors --------------------------------------------------------------- */
@@ -344,6 +346,17 @@ sweep(struct state *s, clq_msec now)
 	clq_conns_sweep(&s->conns, now, s->leaving && s->last);
 }
 
+/* While connections are kept the loop turns every second: nothing waits for
+ * longer, and a busy worker sends many metrics at once. */
+static void
+send_metrics(struct state *s, clq_msec now)
+{
+	if (s->conns.n > 0 && now - s->flushed < FLUSH_MS)
+		return;
+	s->flushed = now;
+	clq_metrics_flush(s->w->server);
+}
+
 static int
 loop(struct state *s)
 {
@@ -371,7 +384,7 @@ loop(struct state *s)
 		for (i = 0; i < n; i++)
 			if (!came_in(s, events[i].data.ptr, now))
 				on_event(s, events[i].data.ptr);
-		clq_metrics_flush(s->w->server);
+		send_metrics(s, now);
 	}
 }
 

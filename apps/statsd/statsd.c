@@ -3,7 +3,7 @@
  * Metrics for a StatsD server (section 07-8.2).
  *
  * A sink for core's observations that writes one line for each into a
- * datagram, sent when it is full or when the worker has nothing else to do.
+ * datagram, sent when it is full or when core says so, after 0.1 to 1 second.
  * Keys are those of the original: labels follow the name of a timer; labelled
  * counters are sets, which count distinct members; sizes are gauges.
  */
@@ -13,6 +13,7 @@
 
 enum {
 	DATAGRAM = 1432,	/* fits an Ethernet frame, over IPv6 too */
+	LOCAL_DATAGRAM = 8192,	/* to this machine */
 	DEFAULT_PORT = 8125
 };
 
@@ -27,7 +28,8 @@ struct statsd {
 	const char			*host;
 	const char			*port;
 	struct statsd_peer		*peer;
-	char				 text[DATAGRAM];
+	size_t				 cap;	/* of a datagram */
+	char				 text[LOCAL_DATAGRAM];
 	size_t				 len;
 };
 
@@ -183,7 +185,7 @@ observe(void *ctx, size_t id, int64_t value, const struct clq_str *labels)
 	write_line(&l, s, s->metrics[id], value, labels);
 	if (!l.fits)
 		return;
-	if (s->len > 0 && l.len + 1 > sizeof s->text - s->len)
+	if (s->len > 0 && l.len + 1 > s->cap - s->len)
 		flush(s);
 	if (s->len > 0)
 		s->text[s->len++] = '\n';
@@ -243,6 +245,9 @@ read_url(struct clq_server *srv, struct statsd *s)
 		return clq_settings_error(set, key, "\"%.*s\" has no usable "
 		    "host or port", CLQ_FMT(url));
 	s->host = clq_arena_cstr(arena, host);
+	s->cap = clq_str_starts(host, "127.") ||
+	    clq_str_is(host, "localhost") || clq_str_is(host, "::1") ?
+	    LOCAL_DATAGRAM : DATAGRAM;
 	s->port = clq_arena_printf(arena, "%d", (int)number).p;
 	return CLQ_OK;
 }

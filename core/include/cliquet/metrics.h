@@ -103,7 +103,8 @@ struct clq_metrics_sink {
 	/* id: place in that array. */
 	void		(*observe)(void *ctx, size_t id, int64_t value,
 			    const struct clq_str *labels);
-	/* When the worker has nothing else to do for now; or NULL. */
+	/* Send what was gathered: every 0.1 s of a busy worker, within about a
+	 * second of an idle one; or NULL. */
 	void		(*flush)(void *ctx);
 	/* The server goes; also in the master, then without open. Or NULL. */
 	void		(*close)(void *ctx);
