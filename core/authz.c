@@ -134,40 +134,51 @@ clq_target_ask(struct clq_target *t, enum clq_access_kind kind)
 	t->nasks++;
 }
 
-enum clq_status
-clq_target_lookup(struct clq_target *t, unsigned what)
+bool
+clq_target_prepare(struct clq_target *t, unsigned what)
 {
-	struct clq_want *parent = NULL, *object = NULL;
-	enum clq_status rc;
+	struct clq_want *want;
 
-	/* without a user there is no list to look into; it is another matter
-	 * if nobody can tell now whether there is one */
+	/* without a user there is no list to look into */
 	if (by_user(t) && t->at.coll.parent.p == NULL)
-		return clq_auth_resolve(t->req);
+		return false;
 	t->lookup.arena = t->req->arena;
 	t->lookup.bounds = t->bounds;
 	t->lookup.wants = t->wants;
 	if (t->entry->parent != NULL) {
-		parent = &t->wants[t->lookup.nwants++];
-		clq_place_of_parent(t->req, t->entry, &t->at, parent);
-		parent->shared = true;	/* not a queue of all its writers */
+		want = &t->wants[t->lookup.nwants++];
+		clq_place_of_parent(t->req, t->entry, &t->at, want);
+		want->shared = true;	/* not a queue of all its writers */
 	}
 	/* what is no id need not trouble the database */
 	if (t->at.id.p != NULL && clq_id_valid(t->entry, &t->at)) {
-		object = &t->wants[t->lookup.nwants++];
-		object->coll = t->at.coll;
-		object->id = t->at.id;
+		want = &t->wants[t->lookup.nwants++];
+		want->coll = t->at.coll;
+		want->id = t->at.id;
+		if ((what & CLQ_LOOK_ACL) != 0 && !by_user(t))
+			t->lookup.acl_of = t->at.object;
 	}
 	if ((what & CLQ_LOOK_TIMESTAMP) != 0)
 		t->lookup.timestamp_of = &t->at.coll;
-	if ((what & CLQ_LOOK_ACL) != 0 && object != NULL && !by_user(t))
-		t->lookup.acl_of = t->at.object;
+	return true;
+}
+
+enum clq_status
+clq_target_lookup(struct clq_target *t, unsigned what)
+{
+	const struct clq_want *w = t->wants, *end;
+	enum clq_status rc;
+
+	/* it is another matter if nobody can tell now who it is */
+	if (!clq_target_prepare(t, what))
+		return clq_auth_resolve(t->req);
 	if ((rc = clq_tx_lookup(t->req, &t->lookup)) != CLQ_OK)
 		return rc;
-	if (parent != NULL && parent->found)
-		t->parent = &parent->object;
-	if (object != NULL && object->found)
-		t->existing = &object->object;
+	end = t->wants + t->lookup.nwants;
+	if (t->entry->parent != NULL && (w++)->found)
+		t->parent = &w[-1].object;
+	if (w < end && w->found)
+		t->existing = &w->object;
 	return CLQ_OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include <cliquet/str.h>
 
+#include "ahead.h"
 #include "auth.h"
 #include "dispatch.h"
 #include "error.h"
@@ -191,6 +192,29 @@ identify_all(struct clq_request *req, const struct run *run)
 	}
 }
 
+/*
+ * What they are going to look up, asked at once. Only for the caller of the
+ * first; nearly always all have the same.
+ */
+static enum clq_status
+prefetch(struct clq_request *req, const struct run *run)
+{
+	struct clq_lookup **lookups = clq_arena_calloc(req->arena, run->n,
+	    sizeof(struct clq_lookup *)), *l;
+	size_t n = 0, i;
+
+	if (run->n < 2 || !clq_tx_can_prefetch(req))
+		return CLQ_OK;
+	for (i = 0; i < run->n; i++) {
+		run->subs[i]->tx = req->tx;
+		l = clq_look_ahead(run->subs[i]);
+		if (l != NULL && (n == 0 ||
+		    clq_str_eq(l->user, lookups[0]->user)))
+			lookups[n++] = l;
+	}
+	return n > 1 ? clq_tx_prefetch(req, lookups, n) : CLQ_OK;
+}
+
 /* ---- the answer (section 05-3) ----------------------------------------- */
 
 /* A JSON object has a name once: values of repeated headers are joined. */
@@ -283,6 +307,8 @@ clq_batch_view(struct clq_request *req, void *ctx)
 	    (rc = build_all(req, &batch, run)) != CLQ_OK)
 		return rc;
 	identify_all(req, run);
+	if ((rc = prefetch(req, run)) != CLQ_OK)
+		return rc;
 	req->summary.batch_size = (int64_t)run->n;
 	for (size_t i = 0; i < run->n; i++) {
 		if (req->tx->wrote)	/* accounts, perhaps */

@@ -128,6 +128,18 @@ enum {
 	CLQ_LOOK_ACL = 2		/* the object's own */
 };
 
+/* ahead.c: ask everything that the endpoint has to know for the request's
+ * method. Returns what else the lookup must bring. */
+unsigned clq_target_ask_all(struct clq_target *t);
+
+/* A client that only wants to create needs no more than the right to create,
+ * whether the object exists (then it gets 412) or not (section 01-7.3). */
+bool clq_creates_only(struct clq_request *req);
+
+/* The lookup made ready, to be asked by the next one. false: there is nothing
+ * to look into. */
+bool clq_target_prepare(struct clq_target *t, unsigned what);
+
 /* The one lookup: parent, object (if at.id is there and valid), bounds.
  * Statuses of clq_tx_lookup(). */
 enum clq_status clq_target_lookup(struct clq_target *t, unsigned what)

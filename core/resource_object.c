@@ -66,13 +66,13 @@ enum clq_status
 clq_object_get(struct clq_request *req, void *ctx)
 {
 	struct clq_target *t = clq_target_new(req, ctx);
+	unsigned what = clq_target_ask_all(t);
 	struct clq_precond cond;
 	struct clq_params params;
 	enum clq_status rc;
 
-	clq_target_ask(t, CLQ_ACCESS_READ);
 	if ((rc = clq_target_scope(t)) != CLQ_OK ||
-	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, what)) != CLQ_OK ||
 	    (rc = clq_authorize(t, CLQ_ACCESS_READ)) != CLQ_OK || /* 401 403 */
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = check_get(req, &cond, &params)) != CLQ_OK ||	/* 400 */
@@ -86,16 +86,6 @@ clq_object_get(struct clq_request *req, void *ctx)
 }
 
 /* ---- PUT --------------------------------------------------------------- */
-
-/*
- * A client that only wants to create needs no more than the right to create,
- * whether the object exists (then it gets 412) or not (section 01-7.3).
- */
-static bool
-creates_only(struct clq_request *req)
-{
-	return clq_str_is(clq_request_header(req, "If-None-Match"), "*");
-}
 
 static enum clq_status
 check_put(struct clq_target *t, struct clq_body *body,
@@ -134,7 +124,7 @@ check_put_condition(struct clq_target *t, const struct clq_precond *cond)
 	now.exists = true;
 	now.timestamp = t->existing->last_modified;
 	/* who may only create is not shown what others have created */
-	if (!creates_only(t->req) || clq_target_granted(t, CLQ_ACCESS_READ))
+	if (!clq_creates_only(t->req) || clq_target_granted(t, CLQ_ACCESS_READ))
 		now.object = t->existing;
 	return clq_precond_check(t->req, cond, &now);
 }
@@ -216,17 +206,17 @@ enum clq_status
 clq_object_put(struct clq_request *req, void *ctx)
 {
 	struct clq_target *t = clq_target_new(req, ctx);
-	bool create_only = creates_only(req);
+	bool create_only = clq_creates_only(req);
 	struct clq_precond cond;
 	struct clq_body body;
 	enum clq_status rc;
+	unsigned what;
 
 	clq_body_read(req, &body);
-	clq_target_ask(t, CLQ_ACCESS_CREATE);
-	clq_target_ask(t, create_only ? CLQ_ACCESS_READ : CLQ_ACCESS_WRITE);
+	what = clq_target_ask_all(t);
 	if ((rc = clq_target_scope(t)) != CLQ_OK ||
 	    (rc = clq_tx_write(req)) != CLQ_OK ||
-	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, what)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing == NULL || create_only ?
@@ -417,13 +407,13 @@ clq_object_patch(struct clq_request *req, void *ctx)
 	struct clq_target *t = clq_target_new(req, ctx);
 	struct patch p = { .kind = clq_patch_kind_of(req) };
 	enum clq_status rc;
+	unsigned what;
 
 	clq_body_read(req, &p.body);
-	clq_target_ask(t, CLQ_ACCESS_WRITE);
-	clq_target_ask(t, CLQ_ACCESS_LIST);
+	what = clq_target_ask_all(t);
 	if ((rc = clq_target_scope(t)) != CLQ_OK ||
 	    (rc = clq_tx_write(req)) != CLQ_OK ||
-	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, what)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_WRITE :
@@ -457,13 +447,13 @@ clq_object_delete(struct clq_request *req, void *ctx)
 	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
 	struct clq_precond cond;
 	enum clq_status rc;
+	unsigned what;
 
 	edit->action = CLQ_ACTION_DELETE;
-	clq_target_ask(t, CLQ_ACCESS_WRITE);
-	clq_target_ask(t, CLQ_ACCESS_LIST);
+	what = clq_target_ask_all(t);
 	if ((rc = clq_target_scope(t)) != CLQ_OK ||
 	    (rc = clq_tx_write(req)) != CLQ_OK ||
-	    (rc = clq_target_lookup(t, 0)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, what)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_WRITE :

@@ -75,17 +75,17 @@ begin(struct clq_request *req, void *ctx, enum clq_access_kind kind,
     struct listing *l)
 {
 	enum clq_status rc;
+	unsigned what;
 
 	memset(l, 0, sizeof *l);
 	l->t = clq_target_new(req, ctx);
 	if ((rc = clq_target_scope(l->t)) != CLQ_OK)
 		return rc;
-	clq_target_ask(l->t, kind);
-	clq_target_ask(l->t, CLQ_ACCESS_CREATE);
+	what = clq_target_ask_all(l->t);
 	if (req->method == CLQ_METHOD_DELETE &&
 	    (rc = clq_tx_write(req)) != CLQ_OK)
 		return rc;
-	if ((rc = clq_target_lookup(l->t, CLQ_LOOK_TIMESTAMP)) != CLQ_OK ||
+	if ((rc = clq_target_lookup(l->t, what)) != CLQ_OK ||
 	    (rc = clq_authorize_list(l->t, kind, &l->only)) != CLQ_OK ||
 	    (rc = clq_require_parent(l->t)) != CLQ_OK ||	/* 404/111 */
 	    (rc = check_list(req, l)) != CLQ_OK ||		/* 400 */

@@ -122,16 +122,15 @@ clq_plural_post(struct clq_request *req, void *ctx)
 	struct clq_precond cond;
 	struct clq_body body;
 	enum clq_status rc;
+	unsigned what;
 
 	clq_body_read(req, &body);
 	if ((rc = read_id(t, &body)) != CLQ_OK)			/* 400 */
 		return rc;
-	clq_target_ask(t, CLQ_ACCESS_CREATE);
-	if (t->at.id.p != NULL)
-		clq_target_ask(t, CLQ_ACCESS_READ);
+	what = clq_target_ask_all(t);
 	if ((rc = clq_target_scope(t)) != CLQ_OK ||
 	    (rc = clq_tx_write(req)) != CLQ_OK ||
-	    (rc = clq_target_lookup(t, CLQ_LOOK_ACL)) != CLQ_OK ||
+	    (rc = clq_target_lookup(t, what)) != CLQ_OK ||
 	    (rc = clq_require_parent(t)) != CLQ_OK ||		/* 404/111 */
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_READ :

@@ -261,6 +261,7 @@ clq_add_service(struct clq_server *srv, const struct clq_service *service)
 		r.max_body = service->max_body;
 		r.body_folder = service->body_folder;
 	}
+	r.alias = CLQ_HAS(service, alias) ? service->alias : NULL;
 	if (service->flags & CLQ_SERVICE_ANY_METHOD && service->nverbs > 0) {
 		any_method(&r, &service->verbs[0]);
 		return clq_router_add(srv, &r);

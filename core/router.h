@@ -34,6 +34,7 @@ struct clq_route {
 	const char			*openapi;	/* for OpenAPI, may be NULL */
 	uint64_t			 max_body;	/* services; 0: the setting's */
 	const char			*body_folder;
+	clq_alias_f			*alias;		/* of a service; or NULL */
 };
 
 /* An empty router over the server's arena. */

@@ -330,6 +330,30 @@ clq_lookup(struct clq_request *req, struct clq_lookup *l)
 	return clq_tx_lookup(req, l);
 }
 
+bool
+clq_tx_can_prefetch(const struct clq_request *req)
+{
+	const struct clq_server *srv = req->server;
+
+	return srv->storage.ops != NULL &&
+	    srv->storage.self == srv->permission.self &&
+	    CLQ_HAS(srv->storage.ops, prefetch);
+}
+
+enum clq_status
+clq_tx_prefetch(struct clq_request *req, struct clq_lookup *const *lookups,
+    size_t n)
+{
+	const struct clq_server *srv = req->server;
+	enum clq_status rc;
+
+	if (!req->tx->open &&
+	    (rc = clq_tx_open(req, req->tx->always_write ? CLQ_TX_WRITE :
+	    CLQ_TX_READ)) != CLQ_OK)
+		return rc;
+	return srv->storage.ops->prefetch(srv->storage.self, lookups, n);
+}
+
 /* ---- what applications see --------------------------------------------- */
 
 static bool

@@ -53,4 +53,10 @@ enum clq_status clq_tx_sync(struct clq_request *req) CLQ_MUST_CHECK;
 enum clq_status clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
     CLQ_MUST_CHECK;
 
+/* Announce the look-ups of a batch to the backend (storage.h), if it wants to
+ * know; all of one caller, complete but for their answers. */
+bool clq_tx_can_prefetch(const struct clq_request *req);
+enum clq_status clq_tx_prefetch(struct clq_request *req,
+    struct clq_lookup *const *lookups, size_t n) CLQ_MUST_CHECK;
+
 #endif

@@ -89,6 +89,7 @@ enum pg_fixed {
 	PG_BEAT_PERMISSION,
 	PG_BEAT_READ,
 	PG_FIND,
+	PG_FIND_MANY,
 	PG_TIMESTAMP,
 	PG_TIMESTAMP_INIT,
 	PG_LATEST,
@@ -108,6 +109,7 @@ enum pg_fixed {
 	PG_GROUPS,
 	PG_BOUNDS,
 	PG_ACL,
+	PG_ACLS,
 	PG_ACE_REPLACE,
 	PG_ACE_ADD,
 	PG_ACE_REMOVE,
@@ -180,12 +182,31 @@ struct pg_expected {
 
 /* ---- the instance ------------------------------------------------------ */
 
-/* A change that waits to be sent: a write, or a statement. */
+/* A change that waits to be sent: a write, a statement, or entries. */
 struct pg_op {
 	bool			 storage;	/* else permission */
-	struct clq_write	*write;		/* NULL: a statement */
-	const struct pg_stmt	*stmt;
+	struct clq_write	*write;		/* NULL: not a write */
+	const struct pg_stmt	*stmt;		/* NULL: not a statement */
 	struct pg_args		 args;
+	struct clq_str		 uri;		/* whose entries become these */
+	struct clq_acl		 acl;
+};
+
+/* What a batch has asked already (pg_known.c); valid until the end of the
+ * transaction. */
+struct pg_known {
+	bool			 on;
+	struct clq_arena	*arena;		/* of the answers */
+	struct pg_fact		**table;	/* in tx_arena, hashed */
+	size_t			 n;
+	size_t			 cap;
+	uint64_t		 clock;		/* counts what happens */
+	uint64_t		 forgotten;	/* what is not newer is void */
+	uint64_t		 mark;
+	struct clq_str		 user;		/* who asks */
+	struct clq_strs		 principals;
+	struct clq_strs		 groups;
+	uint64_t		 groups_since;
 };
 
 /*
@@ -264,6 +285,7 @@ struct pg_db {
 	bool			 release_due;
 
 	uint64_t		 cached;	/* values put into the cache */
+	struct pg_known		 known;
 };
 
 /* The instance behind self, checked. */
@@ -369,6 +391,10 @@ void pg_queue_write(struct pg_db *db, struct clq_write *w);
 struct pg_args *pg_queue_stmt(struct pg_db *db, bool storage,
     const struct pg_stmt *stmt);
 
+/* Remember what the entries of an object become; borrowed as a write is. */
+void pg_queue_aces(struct pg_db *db, struct clq_str uri,
+    const struct clq_acl *acl);
+
 /* Send what waits: all of it, or that of permissions only. */
 void pg_send_queue(struct pg_db *db, bool permission_only);
 
@@ -418,6 +444,37 @@ void pg_send_ensure(struct pg_db *db, const struct clq_coll *coll);
 
 clq_storage_write_f pg_write;
 clq_storage_sync_f pg_sync;
+
+/* ---- pg_known.c: what a batch knows already ----------------------------- */
+
+/* From now on answers are kept. l: who asks, and where answers live. */
+void pg_known_begin(struct pg_db *db, const struct clq_lookup *l);
+
+/* Answer l from what is known. false: something of it is not. */
+bool pg_known_answer(const struct pg_db *db, struct clq_lookup *l);
+
+/* True if this object, bound or URI was not mentioned before. One of them. */
+bool pg_known_new(struct pg_db *db, const struct clq_want *w,
+    const struct clq_bound *b, struct clq_str acl_of);
+
+/* Keep the answers of l, which took locks, and those ACLs. */
+void pg_known_learn(struct pg_db *db, const struct clq_lookup *l,
+    const struct clq_str *uris, const struct clq_acl *acls, size_t nacls);
+
+/* What the transaction is about to change: an object; the entries of an
+ * object; the groups of a user; anything. */
+void pg_known_wrote(struct pg_db *db, const struct clq_write *w);
+void pg_known_touched(struct pg_db *db, struct clq_str uri);
+void pg_known_member(struct pg_db *db, struct clq_str user);
+void pg_known_forget(struct pg_db *db);
+
+/* A mark, and going back to it. */
+void pg_known_mark(struct pg_db *db);
+void pg_known_undo(struct pg_db *db);
+
+/* ---- pg_prefetch.c ------------------------------------------------------ */
+
+clq_storage_prefetch_f pg_prefetch;
 
 /* ---- pg_objects.c ------------------------------------------------------- */
 
@@ -542,11 +599,18 @@ clq_storage_flush_f pg_flush;
 
 /* pg_permission.c: send the questions of l; answers come with pg_wait(). */
 void pg_send_permission(struct pg_db *db, struct clq_lookup *l);
+/* The rows from `row` on and before `end`: permission in `column`, by which
+ * they are sorted, and principal. */
+struct clq_acl pg_read_acl(struct clq_arena *arena, const PGresult *res,
+    int row, int end, int column);
 clq_permission_acl_f pg_acl;
 clq_permission_groups_f pg_groups;
 clq_permission_accessible_f pg_accessible;
 
-/* pg_ace.c: true if s ends in '*'. */
+/* pg_ace.c: send what the entries of n objects become. */
+void pg_send_aces(struct pg_db *db, struct pg_op *const *ops, size_t n);
+
+/* True if s ends in '*'. */
 bool pg_is_pattern(struct clq_str s);
 
 /*

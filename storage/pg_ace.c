@@ -11,19 +11,28 @@
 #include <cliquet/str.h>
 
 /*
- * $1 object, $2 permissions to set, $3 and $4 entries: permission, principal.
- * What stays is not touched.
+ * $1 and $2 object and permission to set, $3, $4 and $5 entries: object,
+ * permission, principal. What stays is not touched. What goes is searched for
+ * on its own and deleted by its place, for a planner that knows nothing of the
+ * table.
  */
 static const struct pg_stmt ace_replace = { PG_ACE_REPLACE,
-	"WITH n AS MATERIALIZED (SELECT DISTINCT permission, principal"
-	" FROM unnest($3::text[], $4::text[]) AS u(permission, principal)),"
-	" d AS (DELETE FROM access_control_entries AS a"
-	" WHERE a.object_id = $1 AND a.permission = ANY ($2::text[])"
-	" AND NOT EXISTS (SELECT 1 FROM n WHERE n.permission = a.permission"
-	" AND n.principal = a.principal))"
+	"WITH s AS MATERIALIZED (SELECT DISTINCT object, permission"
+	" FROM unnest($1::text[], $2::text[]) AS u(object, permission)),"
+	" n AS MATERIALIZED (SELECT DISTINCT object, permission, principal"
+	" FROM unnest($3::text[], $4::text[], $5::text[])"
+	" AS u(object, permission, principal)),"
+	" o AS MATERIALIZED (SELECT a.place FROM s CROSS JOIN LATERAL"
+	" (SELECT ctid AS place, principal FROM access_control_entries"
+	" WHERE object_id = s.object AND permission = s.permission"
+	" OFFSET 0) AS a WHERE NOT EXISTS (SELECT 1 FROM n"
+	" WHERE n.object = s.object AND n.permission = s.permission"
+	" AND n.principal = a.principal)),"
+	" d AS (DELETE FROM access_control_entries AS a USING o"
+	" WHERE a.ctid = o.place)"
 	" INSERT INTO access_control_entries"
 	" (object_id, permission, principal)"
-	" SELECT $1, n.permission, n.principal FROM n"
+	" SELECT n.object, n.permission, n.principal FROM n"
 	" ON CONFLICT (object_id, permission, principal) DO NOTHING" };
 static const struct pg_stmt ace_add = { PG_ACE_ADD,
 	"INSERT INTO access_control_entries"
@@ -139,15 +148,21 @@ arg_range(struct pg_args *args, struct clq_str pattern)
 
 /* ---- changes ----------------------------------------------------------- */
 
+static enum clq_status
+may_change(struct pg_db *db)
+{
+	if (db->doomed == CLQ_OK && db->begun && db->mode == CLQ_TX_WRITE)
+		return CLQ_OK;
+	return pg_start(db, true);	/* says what is wrong */
+}
+
 /* Parameters of a change that waits; NULL: not possible, see *status. */
 static struct pg_args *
 change(void *self, const struct pg_stmt *stmt, enum clq_status *status)
 {
 	struct pg_db *db = pg_self(self);
 
-	*status = db->doomed;
-	if (*status == CLQ_OK && (!db->begun || db->mode != CLQ_TX_WRITE))
-		*status = pg_start(db, true);	/* says what is wrong */
+	*status = may_change(db);
 	return *status == CLQ_OK ? pg_queue_stmt(db, false, stmt) : NULL;
 }
 
@@ -164,31 +179,81 @@ change_texts(void *self, const struct pg_stmt *stmt,
 	return status;
 }
 
+/* One permission of one object for each item. */
+struct entries {
+	struct clq_strs	objects, permissions, principals;
+};
+
+static void
+add_entry(struct clq_arena *arena, struct entries *e, struct clq_str object,
+    struct clq_str permission)
+{
+	clq_strs_add(arena, &e->objects, object);
+	clq_strs_add(arena, &e->permissions, permission);
+}
+
+void
+pg_send_aces(struct pg_db *db, struct pg_op *const *ops, size_t n)
+{
+	struct clq_arena *arena = db->tx_arena;
+	struct entries set = { 0 }, all = { 0 };
+	const struct clq_ace *ace;
+	struct pg_args args;
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		ace = ops[i]->acl.aces;
+		for (; ace < ops[i]->acl.aces + ops[i]->acl.n; ace++) {
+			add_entry(arena, &set, ops[i]->uri, ace->permission);
+			for (j = 0; j < ace->principals.n; j++) {
+				add_entry(arena, &all, ops[i]->uri,
+				    ace->permission);
+				clq_strs_add(arena, &all.principals,
+				    ace->principals.items[j]);
+			}
+		}
+	}
+	pg_args_init(&args, arena);
+	pg_arg_strs(&args, set.objects);
+	pg_arg_strs(&args, set.permissions);
+	pg_arg_strs(&args, all.objects);
+	pg_arg_strs(&args, all.permissions);
+	pg_arg_strs(&args, all.principals);
+	pg_exec(db, &ace_replace, &args, NULL, NULL);
+}
+
+/* Copied, since nothing says that the texts stay. */
+static struct clq_acl
+copy_acl(struct clq_arena *arena, const struct clq_acl *acl)
+{
+	struct clq_acl copy = { .n = acl->n };
+	const struct clq_ace *from;
+	size_t i, j;
+
+	copy.aces = clq_arena_calloc(arena, acl->n, sizeof *copy.aces);
+	for (i = 0; i < acl->n; i++) {
+		from = &acl->aces[i];
+		copy.aces[i].permission = clq_arena_strdup(arena,
+		    from->permission);
+		for (j = 0; j < from->principals.n; j++)
+			clq_strs_add(arena, &copy.aces[i].principals,
+			    clq_arena_strdup(arena,
+			    from->principals.items[j]));
+	}
+	return copy;
+}
+
 static enum clq_status
 replace(void *self, struct clq_str object, const struct clq_acl *wanted)
 {
-	enum clq_status status;
-	struct pg_args *args = change(self, &ace_replace, &status);
-	struct clq_strs set = { NULL, 0, 0 }, permissions = { NULL, 0, 0 },
-	    principals = { NULL, 0, 0 };
-	const struct clq_ace *ace;
-	size_t i;
+	struct pg_db *db = pg_self(self);
+	enum clq_status status = may_change(db);
+	struct clq_acl acl;
 
-	if (args == NULL)
+	if (status != CLQ_OK)
 		return status;
-	for (ace = wanted->aces; ace < wanted->aces + wanted->n; ace++) {
-		clq_strs_add(args->arena, &set, ace->permission);
-		for (i = 0; i < ace->principals.n; i++) {
-			clq_strs_add(args->arena, &permissions,
-			    ace->permission);
-			clq_strs_add(args->arena, &principals,
-			    ace->principals.items[i]);
-		}
-	}
-	pg_arg_text(args, clq_arena_strdup(args->arena, object));
-	pg_arg_strs(args, set);
-	pg_arg_strs(args, permissions);
-	pg_arg_strs(args, principals);
+	acl = copy_acl(db->tx_arena, wanted);
+	pg_queue_aces(db, clq_arena_strdup(db->tx_arena, object), &acl);
 	return CLQ_OK;
 }
 
@@ -198,6 +263,7 @@ add(void *self, struct clq_str object, struct clq_str permission,
 {
 	struct clq_str texts[] = { object, permission, principal };
 
+	pg_known_touched(pg_self(self), object);
 	return change_texts(self, &ace_add, texts, 3);
 }
 
@@ -207,6 +273,7 @@ remove_(void *self, struct clq_str object, struct clq_str permission,
 {
 	struct clq_str texts[] = { object, permission, principal };
 
+	pg_known_touched(pg_self(self), object);
 	return change_texts(self, &ace_remove, texts, 3);
 }
 
@@ -221,9 +288,11 @@ delete_objects(void *self, const struct clq_str *patterns, size_t n)
 
 	for (i = 0; i < n; i++) {
 		if (!pg_is_pattern(patterns[i])) {
+			pg_known_touched(db, patterns[i]);
 			clq_strs_add(db->tx_arena, &uris, patterns[i]);
 			continue;
 		}
+		pg_known_forget(db);
 		args = change(self, &ace_delete_range, &status);
 		if (args == NULL)
 			return status;
@@ -242,6 +311,7 @@ add_member(void *self, struct clq_str user, struct clq_str principal)
 {
 	struct clq_str texts[] = { user, principal };
 
+	pg_known_member(pg_self(self), user);
 	return change_texts(self, &member_add, texts, 2);
 }
 
@@ -250,6 +320,7 @@ remove_member(void *self, struct clq_str user, struct clq_str principal)
 {
 	struct clq_str texts[] = { user, principal };
 
+	pg_known_member(pg_self(self), user);
 	return change_texts(self, &member_remove, texts, 2);
 }
 
@@ -259,6 +330,7 @@ forget_principal(void *self, struct clq_str pattern)
 	enum clq_status status;
 	struct pg_args *args;
 
+	pg_known_forget(pg_self(self));
 	if (!pg_is_pattern(pattern))
 		return change_texts(self, &forget, &pattern, 1);
 	args = change(self, &forget_range, &status);
@@ -272,6 +344,7 @@ flush(void *self)
 {
 	enum clq_status status = change_texts(self, &flush_aces, NULL, 0);
 
+	pg_known_forget(pg_self(self));
 	if (status == CLQ_OK)
 		status = change_texts(self, &flush_members, NULL, 0);
 	return status == CLQ_OK ? pg_sync(self) : status;

@@ -232,6 +232,7 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 	    " ORDER BY k");
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;
+	pg_known_forget(db);
 	pg_take_list(db, arena, &q->coll);
 	pg_send_queue(db, false);
 	pg_send_ensure(db, &q->coll);
@@ -276,6 +277,7 @@ pg_trim(void *self, const struct clq_query *q, size_t keep, int64_t *removed)
 	    " OFFSET $%u::bigint), w AS (DELETE FROM objects AS o USING n"
 	    " WHERE " PG_OBJECT("o", "n.id") " RETURNING 1)"
 	    " SELECT count(*) FROM w", pg_arg_int(&b.args, (int64_t)keep));
+	pg_known_forget(db);
 	pg_send_queue(db, false);
 	pg_exec(db, &keep_time, &args, NULL, NULL);
 	status = ask_number(db, &b, removed);

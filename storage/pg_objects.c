@@ -143,7 +143,7 @@ pg_lookup(void *self, struct clq_lookup *l)
 	clq_msec t = INT64_MIN;
 	size_t i;
 
-	if (status != CLQ_OK)
+	if (status != CLQ_OK || pg_known_answer(db, l))
 		return status;
 	if (db->mode == CLQ_TX_WRITE)
 		pg_send_queue(db, !needs_writes(db, l));
@@ -156,6 +156,9 @@ pg_lookup(void *self, struct clq_lookup *l)
 	status = pg_wait(db);
 	if (status == CLQ_OK && l->timestamp_of != NULL)
 		l->timestamp = t != INT64_MIN ? t : 0;
+	if (status == CLQ_OK && db->known.on && !l->reading &&
+	    db->mode == CLQ_TX_WRITE && l->arena == db->known.arena)
+		pg_known_learn(db, l, NULL, NULL, 0);
 	return status;
 }
 
@@ -210,4 +213,5 @@ const struct clq_storage_ops pg_storage_ops = {
 	.index_add	= pg_index_add,
 	.index_drop	= pg_index_drop,
 	.index_list	= pg_index_list,
+	.prefetch	= pg_prefetch,
 };

@@ -17,15 +17,17 @@ static const struct pg_stmt groups_of = { PG_GROUPS,
 	"SELECT DISTINCT principal COLLATE \"C\" AS principal"
 	" FROM user_principals"
 	" WHERE user_id IN ($1, 'system.Authenticated') ORDER BY 1" };
-/* $1 objects, $2 permissions, $3 principals, $4 user or NULL */
+/* $1 objects, $2 permissions, $3 principals, $4 user or NULL. Not EXISTS,
+ * which the planner would answer from a table of all that they may do. */
 static const struct pg_stmt bounds_of = { PG_BOUNDS,
 	"WITH p AS MATERIALIZED (SELECT $3::text[] || ARRAY("
 	"SELECT principal FROM user_principals"
 	" WHERE user_id IN ($4, 'system.Authenticated')"
 	" AND $4::text IS NOT NULL) AS who)"
-	" SELECT EXISTS (SELECT 1 FROM access_control_entries AS a"
+	" SELECT (SELECT TRUE FROM access_control_entries AS a"
 	" WHERE a.object_id = b.object AND a.permission = b.permission"
-	" AND a.principal = ANY ((SELECT who FROM p)::text[]))"
+	" AND a.principal = ANY ((SELECT who FROM p)::text[]) LIMIT 1)"
+	" IS NOT NULL"
 	" FROM unnest($1::text[], $2::text[]) WITH ORDINALITY"
 	" AS b(object, permission, k) ORDER BY b.k" };
 static const struct pg_stmt acl_of = { PG_ACL,
@@ -90,29 +92,35 @@ on_bounds(struct pg_db *db, const PGresult *res, void *ctx)
 		    pg_get_bool(res, (int)i, 0);
 }
 
-/* Rows are sorted by permission. */
+struct clq_acl
+pg_read_acl(struct clq_arena *arena, const PGresult *res, int row, int end,
+    int column)
+{
+	struct clq_acl acl = { NULL, 0 };
+	struct clq_ace *ace = NULL;
+	struct clq_str name;
+
+	acl.aces = clq_arena_calloc(arena, (size_t)(end - row), sizeof *ace);
+	for (; row < end; row++) {
+		name.p = PQgetvalue(res, row, column);
+		name.len = (size_t)PQgetlength(res, row, column);
+		if (ace == NULL || !clq_str_eq(ace->permission, name)) {
+			ace = &acl.aces[acl.n++];
+			ace->permission = clq_arena_strdup(arena, name);
+		}
+		clq_strs_add(arena, &ace->principals,
+		    pg_get_text(arena, res, row, column + 1));
+	}
+	return acl;
+}
+
 static void
 on_acl(struct pg_db *db, const PGresult *res, void *ctx)
 {
 	struct asking *a = ctx;
-	struct clq_acl acl = { NULL, 0 };
-	struct clq_ace *ace = NULL;
-	struct clq_str name;
-	int row, n = PQntuples(res);
 
 	(void)db;
-	acl.aces = clq_arena_calloc(a->arena, (size_t)n, sizeof *ace);
-	for (row = 0; row < n; row++) {
-		name.p = PQgetvalue(res, row, 0);
-		name.len = (size_t)PQgetlength(res, row, 0);
-		if (ace == NULL || !clq_str_eq(ace->permission, name)) {
-			ace = &acl.aces[acl.n++];
-			ace->permission = clq_arena_strdup(a->arena, name);
-		}
-		clq_strs_add(a->arena, &ace->principals,
-		    pg_get_text(a->arena, res, row, 1));
-	}
-	*a->acl = acl;
+	*a->acl = pg_read_acl(a->arena, res, 0, PQntuples(res), 0);
 }
 
 static struct clq_str

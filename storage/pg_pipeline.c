@@ -89,9 +89,13 @@ send_prepared(struct pg_db *db, const char *name, const char *sql,
 	    .ctx = ctx, .what = sql });
 }
 
+/* Also the place where it shows that another packet is about to go: nothing
+ * is locked in a reading transaction (pg_known.c). */
 static bool
-usable(const struct pg_db *db)
+usable(struct pg_db *db)
 {
+	if (db->mode == CLQ_TX_READ)
+		pg_known_forget(db);
 	return db->doomed == CLQ_OK && db->conn != NULL;
 }
 

@@ -13,6 +13,10 @@
  */
 #include "storage/pg.h"
 
+#include <cliquet/str.h>
+
+enum { MAX_ACES = 500 };	/* objects of one statement */
+
 static const struct pg_stmt savepoint = { PG_SAVEPOINT, "SAVEPOINT mark" };
 static const struct pg_stmt rollback_to = { PG_ROLLBACK_TO,
 	"ROLLBACK TO mark" };
@@ -42,6 +46,17 @@ pg_queue_write(struct pg_db *db, struct clq_write *w)
 
 	op->storage = true;
 	op->write = w;
+	pg_known_wrote(db, w);
+}
+
+void
+pg_queue_aces(struct pg_db *db, struct clq_str uri, const struct clq_acl *acl)
+{
+	struct pg_op *op = add(db);
+
+	op->uri = uri;
+	op->acl = *acl;
+	pg_known_touched(db, uri);
 }
 
 struct pg_args *
@@ -87,16 +102,46 @@ pg_queue_has_storage(const struct pg_db *db)
 	return false;
 }
 
-/* Send those from `from` on and before `to`, of one kind, in order. */
 static void
-send_statements(struct pg_db *db, size_t from, size_t to, bool storage)
+send_statement(struct pg_db *db, const struct pg_op *op)
+{
+	pg_exec(db, op->stmt, &op->args, NULL, NULL);
+}
+
+/* True if one of them is about the same object, or they are too many. */
+static bool
+is_full(struct pg_op *const *aces, size_t n, const struct pg_op *op)
 {
 	size_t i;
 
-	for (i = from; i < to; i++)
-		if (db->ops[i].stmt != NULL && db->ops[i].storage == storage)
-			pg_exec(db, db->ops[i].stmt, &db->ops[i].args, NULL,
-			    NULL);
+	for (i = 0; i < n; i++)
+		if (clq_str_eq(aces[i]->uri, op->uri))
+			return true;
+	return n >= MAX_ACES;
+}
+
+/* Those of permissions from `from` on and before `to`, in order; entries of
+ * several objects go together. */
+static void
+send_permissions(struct pg_db *db, size_t from, size_t to)
+{
+	struct pg_op *aces[MAX_ACES], *op;
+	size_t n = 0;
+
+	for (op = db->ops + from; op < db->ops + to; op++) {
+		if (op->storage)
+			continue;
+		if (n > 0 && (op->stmt != NULL || is_full(aces, n, op))) {
+			pg_send_aces(db, aces, n);
+			n = 0;
+		}
+		if (op->stmt != NULL)
+			send_statement(db, op);
+		else
+			aces[n++] = op;
+	}
+	if (n > 0)
+		pg_send_aces(db, aces, n);
 }
 
 /* Writes until a statement that concerns the same tables; then that. */
@@ -113,7 +158,7 @@ send_storage(struct pg_db *db, size_t from, size_t to)
 		} else if (db->ops[i].storage) {
 			pg_send_writes(db, writes, n);
 			n = 0;
-			send_statements(db, i, i + 1, true);
+			send_statement(db, &db->ops[i]);
 		}
 	}
 	pg_send_writes(db, writes, n);
@@ -122,7 +167,7 @@ send_storage(struct pg_db *db, size_t from, size_t to)
 static void
 send_range(struct pg_db *db, size_t from, size_t to, bool permission_only)
 {
-	send_statements(db, from, to, false);
+	send_permissions(db, from, to);
 	if (!permission_only)
 		send_storage(db, from, to);
 }

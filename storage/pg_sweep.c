@@ -79,6 +79,7 @@ queue_erase(struct pg_db *db, const struct pg_stmt *stmt,
 	struct pg_args *args = pg_queue_stmt(db, true, stmt);
 	struct clq_arena *arena = db->tx_arena;
 
+	pg_known_forget(db);
 	arg_resource(args, resource);
 	pg_arg_text(args, clq_arena_strdup(arena, parent));
 	pg_arg_text(args, clq_arena_printf(arena, "%.*s/",
@@ -139,6 +140,7 @@ pg_purge(void *self, struct clq_str resource, clq_msec before,
 		pg_arg_time(&args, before);
 	else
 		pg_arg_null(&args);
+	pg_known_forget(db);
 	pg_send_queue(db, false);
 	if (before != 0 || max_retained >= 0)
 		pg_exec(db, &keep_times, &one, NULL, NULL);
@@ -208,6 +210,7 @@ pg_flush(void *self)
 
 	if (status != CLQ_OK)
 		return status;
+	pg_known_forget(db);
 	pg_send_queue(db, false);
 	pg_exec(db, &flush, NULL, NULL, NULL);
 	pg_exec(db, &flush_times, NULL, NULL, NULL);

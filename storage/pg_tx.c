@@ -155,6 +155,7 @@ forget(struct pg_db *db)
 	db->begun = db->started = db->batch = false;
 	db->marked = db->mark_sent = false;
 	db->rollback_due = db->release_due = false;
+	memset(&db->known, 0, sizeof db->known);
 	db->doomed = CLQ_OK;
 	if (db->broken)
 		pg_disconnect(db);
@@ -205,6 +206,7 @@ pg_savepoint(void *self)
 		return status;
 	db->marked = db->batch = true;
 	db->mark = db->nops;
+	pg_known_mark(db);
 	return CLQ_OK;
 }
 
@@ -219,6 +221,7 @@ pg_rollback(void *self)
 		return misuse(db, "no mark to go back to");
 	db->nops = db->mark;
 	db->rollback_due |= db->mark_sent;
+	pg_known_undo(db);
 	return CLQ_OK;
 }
 

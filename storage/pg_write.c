@@ -77,24 +77,29 @@ const char pg_sql_tail[] = MOVE;
 	" WHEN f.t < c.t THEN f.t"					\
 	" ELSE GREATEST(" NOW ", c.t + " MSEC ") END AS t FROM c, f)"
 
-/* `n`: what is to be written, k = 0, 1, ... */
+/*
+ * `n`: what is to be written, k = 0, 1, ... Each object is searched for on its
+ * own: in a join the planner, which may know little of the table, could as
+ * well read the list.
+ */
 #define N_CREATE							\
 	", n AS MATERIALIZED (SELECT i.id, i.data,"			\
 	" row_number() OVER (ORDER BY i.k) - 1 AS k"			\
 	" FROM unnest($3::text[], $4::jsonb[])"				\
 	" WITH ORDINALITY AS i(id, data, k)"				\
-	" WHERE NOT EXISTS (SELECT 1 FROM objects AS o"			\
-	" WHERE " PG_OBJECT("o", "i.id") " AND " PG_LIVING("o") "))"
+	" WHERE (SELECT o.deleted FROM objects AS o WHERE "		\
+	PG_OBJECT("o", "i.id") ") IS NOT FALSE)"
 #define N_UPDATE							\
 	", n AS MATERIALIZED (SELECT id, data, k - 1 AS k"		\
 	" FROM unnest($3::text[], $4::jsonb[])"				\
 	" WITH ORDINALITY AS i(id, data, k))"
 #define N_DELETE							\
-	", n AS MATERIALIZED (SELECT o.id,"				\
+	", n AS MATERIALIZED (SELECT o.place,"				\
 	" row_number() OVER (ORDER BY i.k) - 1 AS k"			\
 	" FROM unnest($3::text[]) WITH ORDINALITY AS i(id, k)"		\
-	" JOIN objects AS o ON " PG_OBJECT("o", "i.id")			\
-	" AND " PG_LIVING("o")						\
+	" CROSS JOIN LATERAL (SELECT ctid AS place FROM objects AS o"	\
+	" WHERE " PG_OBJECT("o", "i.id") " AND " PG_LIVING("o")		\
+	" LIMIT 1) AS o"						\
 	" WHERE $4::jsonb[] IS NULL)"
 
 #define W_UPSERT(where)							\
@@ -110,7 +115,8 @@ const char pg_sql_tail[] = MOVE;
 	", w AS (UPDATE objects AS o SET deleted = TRUE,"		\
 	" data = '{\"deleted\": true}',"				\
 	" last_modified = b.t + n.k * " MSEC " FROM b, n"		\
-	" WHERE " PG_OBJECT("o", "n.id") " AND " PG_LIVING("o")		\
+	" WHERE o.ctid = n.place AND o.parent_id = $2"			\
+	" AND o.resource_name = $1 AND NOT o.deleted"			\
 	" RETURNING o.id, o.last_modified)"
 #define RESULT " SELECT id, last_modified FROM w"
 

@@ -11,6 +11,7 @@
 
 static clq_view_f view;
 static clq_user_info_f user_info;
+static clq_alias_f alias;
 
 static const struct clq_verb verbs[] = {
 	{ CLQ_METHOD_GET, view, CLQ_TX_READ },
@@ -41,6 +42,7 @@ static const struct clq_service root = {
 	.flags	= CLQ_SERVICE_ANY_METHOD | CLQ_SERVICE_PRIVATE,
 	.description = "The caller's own bucket, whatever its id.",
 	.openapi = root_doc,
+	.alias	= alias,
 };
 static const struct clq_service below = {
 	.size	= sizeof below,
@@ -50,6 +52,7 @@ static const struct clq_service below = {
 	.flags	= CLQ_SERVICE_ANY_METHOD | CLQ_SERVICE_PRIVATE,
 	.description = "What is below the caller's own bucket.",
 	.openapi = below_doc,
+	.alias	= alias,
 };
 
 static const struct clq_setting settings[] = {
@@ -179,12 +182,30 @@ translate_body(struct clq_request *req, struct clq_str id)
 	return CLQ_OK;
 }
 
+/* Where the caller's bucket has what is asked for. */
+static struct clq_str
+path_in(struct clq_request *req, struct clq_str id, struct clq_str rest)
+{
+	return clq_arena_printf(clq_request_arena(req), "/buckets/%.*s%s%.*s",
+	    CLQ_FMT(id), rest.len > 0 ? "/" : "", CLQ_FMT(rest));
+}
+
+static struct clq_str
+alias(struct clq_request *req)
+{
+	struct clq_str user = clq_request_user(req);
+
+	if (user.p == NULL)		/* will be refused */
+		return user;
+	return path_in(req, bucket_id(req, user),
+	    clq_request_var(req, "rest"));
+}
+
 static enum clq_status
 view(struct clq_request *req, void *ctx)
 {
 	struct clq_str rest = clq_request_var(req, "rest");
 	struct clq_str id = bucket_id(req, clq_request_user(req));
-	struct clq_str path;
 	struct needs needs = needs_of(req, id, rest);
 	bool all = true;
 	enum clq_status rc;
@@ -200,10 +221,7 @@ view(struct clq_request *req, void *ctx)
 		return rc;
 	if (rest.len == 0 && (rc = translate_body(req, id)) != CLQ_OK)
 		return rc;
-	path = clq_arena_printf(clq_request_arena(req), "%.*s%s%.*s",
-	    CLQ_FMT(needs.bucket_uri), rest.len > 0 ? "/" : "",
-	    CLQ_FMT(rest));
-	return clq_forward(req, path);
+	return clq_forward(req, path_in(req, id, rest));
 }
 
 static void

@@ -351,3 +351,31 @@ PgTest(mark, covers_permissions_that_were_asked_about)
 	cr_expect_eq(acl_size("/2"), 0);
 	cr_assert_eq(finish(true), CLQ_OK);
 }
+
+/* Who reads the timestamp of a list, and then an object of it, must not get
+ * the object as it was before, although it was announced. */
+PgTest(locks, what_a_reader_announced_is_no_older_than_its_list)
+{
+	const struct clq_storage_ops *ops = fx.plugin->storage;
+	struct clq_want want[2] = { { .coll = list, .id = CLQ_STR("a") },
+		{ .coll = list, .id = CLQ_STR("b") } };
+	struct clq_lookup l[2] = {
+		{ .arena = fx.arena, .wants = &want[0], .nwants = 1 },
+		{ .arena = fx.arena, .wants = &want[1], .nwants = 1 },
+	};
+	struct clq_lookup *all[] = { &l[0], &l[1] };
+	clq_msec now = 0;
+
+	cr_assert_eq(store("a", "{\"n\":1}"), CLQ_OK);
+	cr_assert_eq(begin(CLQ_TX_READ), CLQ_OK);
+	cr_assert_eq(ops->prefetch(fx.self, all, 2), CLQ_OK);
+	sql("clq", "UPDATE objects SET data = to_jsonb(2)");
+	cr_assert_eq(ops->lookup(fx.self, &l[0]), CLQ_OK);
+	cr_expect(clq_str_is(want[0].object.data, "{\"n\":1}"),
+	    "what was announced was asked again");
+	cr_assert_eq(ops->timestamp(fx.self, &list, &now), CLQ_OK);
+	cr_assert_eq(ops->lookup(fx.self, &l[0]), CLQ_OK);
+	cr_assert_eq(finish(true), CLQ_OK);
+	cr_expect(clq_str_is(want[0].object.data, "2"));
+	cr_expect(want[0].object.last_modified >= now);
+}

@@ -20,6 +20,7 @@
  *	1.5	clq_service: max_body, body_folder; clq_request_body_len(),
  *		clq_request_body_read(), clq_request_inner(),
  *		clq_object_access(), clq_tx_then(), clq_sha256_new()
+ *	1.6	clq_storage_ops: prefetch; clq_service: alias
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -35,7 +36,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	5
+#define CLQ_ABI_MINOR	6
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

@@ -222,6 +222,14 @@ enum {
 };
 
 /*
+ * For a service that only forwards (since 1.6): the path to which it will,
+ * decoded, below the prefix; absent: it cannot be told. Without any effect: a
+ * batch asks it to know what its parts will look up. The caller is known and
+ * the variables of the route are set.
+ */
+typedef struct clq_str clq_alias_f(struct clq_request *req);
+
+/*
  * path: below the version prefix; "/score/{game}". A variable is one segment;
  * "{rest*}" at the end takes everything. HEAD is served by GET if not given.
  * Where two paths match, the one that is literal at the first segment in which
@@ -255,6 +263,8 @@ struct clq_service {
 	 */
 	uint64_t		 max_body;
 	const char		*body_folder;
+	/* since 1.6 */
+	clq_alias_f		*alias;		/* or NULL */
 };
 
 CLQ_API enum clq_status clq_add_service(struct clq_server *srv,

@@ -302,6 +302,21 @@ typedef enum clq_status clq_storage_index_f(void *self,
 typedef enum clq_status clq_storage_index_list_f(void *self,
     struct clq_arena *arena, struct clq_index **out, size_t *n);
 
+/*
+ * The look-ups that a batch is going to make, all of one caller, before its
+ * first (since 1.6). A hint: ask for everything in a few round trips, and let
+ * lookup() answer from that as long as it is true, that is, until this
+ * transaction changes what was asked about, or undoes that; in a reading
+ * transaction no longer than until anything else is asked. A writing
+ * transaction locks the objects, but not for those that only read. The
+ * questions, and the arena, stay until the end of the transaction. Statuses of
+ * lookup.
+ *
+ * Called only where storage and permission are one instance.
+ */
+typedef enum clq_status clq_storage_prefetch_f(void *self,
+    struct clq_lookup *const *lookups, size_t n);
+
 struct clq_storage_ops {
 	uint32_t		 size;		/* sizeof, as the plugin sees it */
 	/* all required */
@@ -321,6 +336,8 @@ struct clq_storage_ops {
 	clq_storage_index_f	*index_add;
 	clq_storage_index_f	*index_drop;
 	clq_storage_index_list_f *index_list;
+	/* optional */
+	clq_storage_prefetch_f	*prefetch;
 };
 
 #ifdef __cplusplus

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batches on PostgreSQL: a small number of round trips, whatever they hold,
+and no look-up that goes through a list.
+
+Between cliquetd and the server stands a proxy that counts the packets that
+wait for an answer (Sync messages of the protocol).
+"""
+import base64
+import contextlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+import fcgi
+from harness import Test, free_port, wait_for
+
+AUTH = ('Authorization', 'Basic ' + base64.b64encode(b'me:me').decode())
+RECORDS = '/buckets/b/collections/c/records'
+
+
+class Proxy:
+    """One port for another; counts what a client waits for."""
+
+    def __init__(self, port):
+        self.port, self.trips = free_port(), 0
+        self.to = port
+        self.listener = socket.create_server(('127.0.0.1', self.port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(('127.0.0.1', self.to))
+            for f, *args in ((self.pump, server, client),
+                             (self.requests, client, server)):
+                threading.Thread(target=f, args=args, daemon=True).start()
+
+    @staticmethod
+    def pump(a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+        b.close()
+
+    def requests(self, client, server):
+        """Messages: a start-up one, or two; then type, length, content."""
+        buf, started = b'', False
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+                buf += data
+                while len(buf) >= 5:
+                    if not started:
+                        size, code = struct.unpack('>II', buf[:8])
+                        started = code >> 16 == 3
+                    else:
+                        size = 1 + struct.unpack('>I', buf[1:5])[0]
+                    if len(buf) < size:
+                        break
+                    self.trips += started and buf[:1] == b'S'
+                    buf = buf[size:]
+        server.close()
+
+
+def sql(text):
+    out = subprocess.run(os.environ['PSQL'].split() +
+                         ['-d', 'clq', '-At', '-c', text],
+                         stdout=subprocess.PIPE, check=True)
+    return out.stdout.decode().strip()
+
+
+class Client:
+    def __init__(self, t, server, proxy):
+        self.t, self.proxy = t, proxy
+        self.conn = fcgi.Conn(server.address)
+
+    def send(self, method, path, body=None):
+        r = self.conn.request(method, '/v1' + path, [
+            AUTH, ('Content-Type', 'application/json')],
+            json.dumps(body).encode() if body is not None else b'')
+        return r.status, r.json()
+
+    def batch(self, most, what, requests, statuses, **defaults):
+        """A batch that must answer so, with at most that many trips."""
+        before = self.proxy.trips
+        status, answer = self.send('POST', '/batch', {
+            'defaults': defaults, 'requests': requests})
+        trips = self.proxy.trips - before
+        got = [r['status'] for r in answer.get('responses', [])]
+        if status != 200 or got != statuses:
+            self.t.equal((status, got), (200, statuses), what)
+            print('#', str(answer)[:500])
+        elif not self.t.ok(trips <= most, '%s: %d round trips' % (
+                what, trips)):
+            print('# at most', most)
+        return answer
+
+
+def batches(c):
+    ids = ['%s/r%d' % (RECORDS, i) for i in range(25)]
+    paths = [{'path': p} for p in ids]
+    data = {'data': {'a': 1}}
+    c.batch(2, 'PUT 25 new', paths, [201] * 25, method='PUT', body=data)
+    c.batch(2, 'PUT 25 old', paths, [200] * 25, method='PUT', body=data)
+    c.batch(2, 'PATCH 25', paths, [200] * 25, method='PATCH', body=data)
+    c.batch(1, 'GET 25', paths, [200] * 25, method='GET')
+    c.batch(2, 'POST 25', [{'path': RECORDS}] * 25, [201] * 25,
+            method='POST', body=data)
+    c.batch(2, 'POST 25 with ids', [{'path': RECORDS, 'body': {
+        'data': {'id': 'n%d' % i}}} for i in range(25)], [201] * 25,
+        method='POST')
+    c.batch(2, 'DELETE 25', paths, [200] * 25, method='DELETE')
+    c.batch(2, 'GET 25 that are gone', paths, [404] * 25, method='GET')
+    c.batch(3, '25 mixed', [{'path': p, 'method': m} for p, m in zip(
+        ids, ['PUT', 'DELETE', 'PATCH'] * 9)],
+        ([201, 404, 404] * 9)[:25], body=data)
+    c.batch(5, '25 of which one in two is refused',
+            [{'path': p, 'headers': {'If-None-Match': '*'}}
+             for p in ids[1:2] + ids[:24]],
+            [201] + [412 if i % 3 == 0 or i == 1 else 201
+                     for i in range(24)], method='PUT', body=data)
+    c.batch(9, 'bucket, collection and 23 records', [
+        {'path': '/buckets/n'}, {'path': '/buckets/n/collections/c'}] + [
+        {'path': '/buckets/n/collections/c/records/%d' % i}
+        for i in range(23)], [201] * 25, method='PUT')
+    c.batch(12, '25 in a new collection of the default bucket', [
+        {'path': '/buckets/default/collections/c/records/%d' % i}
+        for i in range(25)], [201] * 25, method='PUT')
+    c.batch(3, '25 in the default bucket', [
+        {'path': '/buckets/default/collections/c/records/x%d' % i}
+        for i in range(25)], [201] * 25, method='PUT')
+
+
+def correct(c):
+    """What one part does, the next ones see."""
+    one = RECORDS + '/one'
+    grant = {'permissions': {'write': ['system.Everyone']}}
+    a = c.batch(20, 'a record through its life', [
+        {'method': 'PUT', 'path': one, 'body': {'data': {'a': 1}}},
+        {'method': 'GET', 'path': one},
+        {'method': 'PATCH', 'path': one, 'body': {'data': {'b': 2}}},
+        {'method': 'GET', 'path': one},
+        {'method': 'DELETE', 'path': one},
+        {'method': 'GET', 'path': one},
+        {'method': 'PUT', 'path': one, 'body': grant},
+        {'method': 'GET', 'path': one},
+    ], [201, 200, 200, 200, 200, 404, 201, 200])['responses']
+    c.t.equal([x['body']['data'].get('b') for x in (a[1], a[3], a[7])],
+              [None, 2, None], '... each sees what was before it')
+    c.t.ok('system.Everyone' in a[7]['body']['permissions']['write'] and
+           'system.Everyone' not in a[1]['body']['permissions']['write'],
+           '... and its permissions')
+    c.t.equal(a[4]['body']['data']['deleted'], True, '... and its end')
+    c.batch(20, 'a collection goes with its records', [
+        {'method': 'PUT', 'path': '/buckets/b/collections/d'},
+        {'method': 'PUT', 'path': '/buckets/b/collections/d/records/x'},
+        {'method': 'DELETE', 'path': '/buckets/b/collections/d'},
+        {'method': 'PUT', 'path': '/buckets/b/collections/d/records/y'},
+        {'method': 'PUT', 'path': '/buckets/b/collections/d'},
+        {'method': 'GET', 'path': '/buckets/b/collections/d/records/x'},
+    ], [201, 201, 200, 404, 201, 404])
+
+
+def indexes(c):
+    """autovacuum is off: the planner knows nothing of what was filled in."""
+    big = '/buckets/b/collections/big'
+    c.send('PUT', big)
+    for i in range(0, 1000, 25):
+        c.send('POST', '/batch', {'defaults': {'method': 'PUT'}, 'requests': [
+            {'path': '%s/records/%d' % (big, j)} for j in range(i, i + 25)]})
+    sql('SELECT pg_stat_reset()')
+    for i in range(0, 1000, 50):
+        c.send('GET', '%s/records/%d' % (big, i))
+        c.send('PATCH', '%s/records/%d' % (big, i), {'data': {'b': 1}})
+    sql('SELECT pg_sleep(1.1)')         # its counters are not immediate
+    c.conn.close()
+    n = int(sql("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))"
+                " FROM pg_stat_user_tables WHERE relname IN"
+                " ('objects', 'access_control_entries')"))
+    c.t.ok(n < 3000, '40 look-ups in a list of 1000 read %d rows' % n)
+
+
+def main():
+    with Test() as t:
+        proxy = Proxy(int(os.environ['CLQ_PG_PORT']))
+        url = 'postgresql://clq@127.0.0.1:%d/clq' % proxy.port
+        more = dict(use='kinto', includes='default_bucket',
+                    storage_backend='postgresql', storage_url=url,
+                    permission_backend=None, **{
+                        'multiauth.policies': 'basicauth'},
+                    userid_hmac_secret='x', workers=1, log_level='warning')
+        ini = t.ini(**more)
+        cliquet = os.path.join(os.path.dirname(os.environ['CLIQUETD']),
+                               'cliquet')
+        status, out = t.run([cliquet, 'migrate', '--ini', ini])
+        if not t.equal(status, 0, 'migrate'):
+            print('#', out)
+            return
+        s = t.start(ready=False, **more)
+        wait_for(lambda: os.path.exists(s.address))
+        c = Client(t, s, proxy)
+        c.send('PUT', '/buckets/b')
+        c.send('PUT', '/buckets/b/collections/c')
+        batches(c)
+        correct(c)
+        indexes(c)
+
+
+main()
