@@ -17,6 +17,7 @@
 
 #include "auth.h"
 #include "error.h"
+#include "log_conf.h"
 #include "server.h"
 #include "tx.h"
 
@@ -228,18 +229,41 @@ clq_target_granted(struct clq_target *t, enum clq_access_kind kind)
 	return false;
 }
 
-static enum clq_status
-refuse(struct clq_request *req)
+/* Section 07-9. What would have granted it first stands for all. */
+static void
+log_denial(const struct clq_target *t, enum clq_access_kind kind)
 {
-	if (clq_request_user(req).p == NULL)
-		return clq_fail(req, CLQ_ERRNO_MISSING_AUTH_TOKEN, NULL);
-	return clq_fail(req, CLQ_ERRNO_FORBIDDEN, NULL);
+	struct clq_request *req = t->req;
+	const struct clq_bound *bound = NULL;
+	struct clq_str user = clq_request_user(req), perm, uri, text;
+
+	for (size_t i = 0; i < t->nasks && bound == NULL; i++)
+		if (t->asks[i].kind == kind && t->asks[i].n > 0)
+			bound = &t->asks[i].bounds[0];
+	if (bound == NULL || !clq_log_enabled(CLQ_LOG_INFO))
+		return;
+	perm = bound->permission;
+	uri = clq_text_clean(req->arena, bound->object);
+	text = clq_arena_printf(req->arena, "Permission '%.*s' on '%.*s' not "
+	    "granted to '%.*s'.", CLQ_FMT(perm), CLQ_FMT(uri), CLQ_FMT(user));
+	clq_log_fields(CLQ_LOG_INFO, text.p, (const struct clq_log_field[]){
+	    { .name = "userid", .text = user }, { .name = "uri", .text = uri },
+	    { .name = "perm", .text = perm } }, 3);
+}
+
+static enum clq_status
+refuse(const struct clq_target *t, enum clq_access_kind kind)
+{
+	if (clq_request_user(t->req).p == NULL)
+		return clq_fail(t->req, CLQ_ERRNO_MISSING_AUTH_TOKEN, NULL);
+	log_denial(t, kind);
+	return clq_fail(t->req, CLQ_ERRNO_FORBIDDEN, NULL);
 }
 
 enum clq_status
 clq_authorize(struct clq_target *t, enum clq_access_kind kind)
 {
-	return clq_target_granted(t, kind) ? CLQ_OK : refuse(t->req);
+	return clq_target_granted(t, kind) ? CLQ_OK : refuse(t, kind);
 }
 
 /* ---- shared lists (section 06-6) --------------------------------------- */
@@ -305,14 +329,14 @@ clq_authorize_list(struct clq_target *t, enum clq_access_kind kind,
 	if (clq_target_granted(t, kind))
 		return CLQ_OK;
 	if (by_user(t))
-		return refuse(t->req);
+		return refuse(t, kind);
 	ids = clq_arena_alloc(t->req->arena, sizeof *ids);
 	rc = shared_ids(t, kind == CLQ_ACCESS_LIST ? CLQ_ACCESS_READ :
 	    CLQ_ACCESS_WRITE, ids);
 	if (rc != CLQ_OK)
 		return rc;
 	if (ids->n == 0 && !clq_target_granted(t, CLQ_ACCESS_CREATE))
-		return refuse(t->req);
+		return refuse(t, kind);
 	*only = ids;
 	return CLQ_OK;
 }

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+from api import start_kinto
 from harness import CLIQUETD, Server, Test, wait_for
 
 
@@ -55,6 +56,25 @@ def json_lines(t):
     r = [r for r in records if r['Fields'].get('path') == '/v1/nothing'][0]
     t.equal((r['Fields']['code'], r['Fields']['errno'],
              len(r['Fields']['rid'])), (404, 111, 32), 'an error, a new rid')
+
+
+def denials(t):
+    """What a policy has refused, with who, what and where (section 07-9)."""
+    log = t.name('.log')
+    s, api = start_kinto(t, log_file=log, log_format='json',
+                         **{'multiauth.policies': 'basicauth'})
+    api('PUT', '/buckets/a', user='alice:p')
+    t.equal(api('PATCH', '/buckets/a', {'data': {}}, user='bob:p').status,
+            403, 'a denial')
+    s.stop()
+    r = [r for r in map(json.loads, lines_of(log)) if
+         r['Type'].startswith('Permission ')]
+    t.ok(len(r) == 1 and re.fullmatch(
+        r"Permission 'write' on '/buckets/a' not granted to "
+        r"'basicauth:[0-9a-f]+'\.", r[0]['Type']) and
+        (r[0]['Fields']['uri'], r[0]['Fields']['perm']) ==
+        ('/buckets/a', 'write') and r[0]['Type'].endswith(
+            "'%s'." % r[0]['Fields']['userid']), 'is in the log')
 
 
 def colours(t):
@@ -253,6 +273,7 @@ def wrong(t):
 
 with Test() as t:
     json_lines(t)
+    denials(t)
     colours(t)
     full_disk(t)
     stopped_reader(t)
