@@ -67,6 +67,10 @@ void ini_read_fields(struct ini *ini, struct ini_resource *r);
 void ini_read_schema(struct ini *ini, struct ini_resource *r);
 clq_process_f ini_validate;
 
+/* openapi.c: the attributes of a schema for OpenAPI, as JSON text in the
+ * server's memory; NULL: it names none. */
+const char *ini_describe(struct ini *ini, const cJSON *schema);
+
 /* inherit.c: who may do what below an object of a parent. */
 clq_inherit_f ini_inherit;
 

@@ -268,6 +268,7 @@ ini_read_schema(struct ini *ini, struct ini_resource *r)
 	if (!compile(ini, r, key, path, tree))
 		return;
 	take_properties(ini, r, tree, key);
+	r->decl.openapi = ini_describe(ini, tree);
 	describe(ini, r, tree);
 	r->decl.process = ini_validate;
 }

@@ -25,6 +25,7 @@ SCHEMA = {
         'name': {'type': 'string', 'pattern': '^[A-Z]'},
         'edible': {'type': 'boolean', 'default': False},
         'spots': {'type': 'array', 'items': {'type': 'integer'}},
+        'odd': {'type': ['string', 'null'], 'oneOf': [{'maxLength': 9}, {}]},
     },
     'required': ['name', 'id'],
 }
@@ -250,6 +251,20 @@ def other(t, api):
             'in a batch')
 
 
+def described(t, api):
+    doc = api('GET', '/__api__').body
+    t.equal(([p for p in ('/mushrooms', '/mushrooms/{id}', '/some/notes',
+                          '/forests/{forest}/trees/{id}')
+              if p not in doc['paths']], '/some/notes/{id}' in doc['paths']),
+            ([], False), 'OpenAPI: paths')
+    trees = doc['paths']['/forests/{forest}/trees']
+    t.equal([m for m in ('get', 'post', 'delete') if m in trees],
+            ['get', 'post'], 'OpenAPI: methods')
+    text = json.dumps(doc)
+    t.ok('"pattern": "^[A-Z]"' in text and '"height"' in text,
+         'OpenAPI: attributes of schema and fields')
+
+
 def request(t, ini, api):
     def ask(*args):
         return t.run([CLIQUET, '--ini', ini, 'request', *args])
@@ -355,6 +370,7 @@ def main():
         private(t, api)
         shared(t, api)
         other(t, api)
+        described(t, api)
         request(t, ini, api)
         beside_kinto(t)
         reload(t)

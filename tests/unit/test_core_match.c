@@ -2,7 +2,7 @@
 /* Filters on trees in memory: section 04-3. */
 #include <cliquet/str.h>
 
-#include "core/match.h"
+#include <cliquet/match.h>
 
 #include <criterion/criterion.h>
 
