@@ -261,6 +261,10 @@ def described(t, api):
     t.equal([m for m in ('get', 'post', 'delete') if m in trees],
             ['get', 'post'], 'OpenAPI: methods')
     text = json.dumps(doc)
+    keep = os.environ.get('CLQ_OPENAPI_KEEP')
+    if keep:
+        with open(keep + '/resources.json', 'w') as f:
+            f.write(text)
     t.ok('"pattern": "^[A-Z]"' in text and '"height"' in text,
          'OpenAPI: attributes of schema and fields')
 
