@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The descriptions that servers of different configurations give of their API,
-# as tests/http/49_openapi.sh and 60_resources.sh get them, before the npm package swagger-parser,
-# which knows the specification's own schema and more. TAP. The build folder is
-# CLQ_BUILDDIR.
+# as tests/http/49_openapi.sh and 60_resources.sh get them, before the npm
+# package swagger-parser, which knows the specification's own schema and more.
+# TAP. The build folder is CLQ_BUILDDIR.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
