@@ -52,23 +52,35 @@ free_port() {
 s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# serve NAME ARGUMENT...: start scripts/serve; its output is $tmp/NAME.out and
-# .err, its pid $pid. Waits for "ready:" (SERVE_WAIT seconds, 600 for a build).
-serve() {
-	local name=$1 i
+# serve_begin NAME ARGUMENT...: start scripts/serve; its output is $tmp/NAME.out
+# and .err, its pid $pid.
+serve_begin() {
+	local name=$1
 	shift
 	# bash lets what it runs in the background ignore SIGINT.
 	env --default-signal=INT "$top/scripts/serve" "$@" \
 	    > "$tmp/$name.out" 2> "$tmp/$name.err" < /dev/null &
 	pid=$!
 	serve_pids+=("$pid")
+	echo "$pid" > "$tmp/$name.pid"
+}
+
+# serve_ready NAME: wait for "ready:" (SERVE_WAIT seconds, 600 for a build).
+serve_ready() {
+	local name=$1 i
 	for ((i = 0; i < ${SERVE_WAIT:-600} * 20; i++)); do
 		grep -q '^ready: ' "$tmp/$name.out" && return 0
-		kill -0 "$pid" 2> /dev/null || break
+		kill -0 "$(cat "$tmp/$name.pid")" 2> /dev/null || break
 		sleep 0.05
 	done
 	sed 's/^/# /' "$tmp/$name.err"
 	return 1
+}
+
+# serve NAME ARGUMENT...: both.
+serve() {
+	serve_begin "$@"
+	serve_ready "$1"
 }
 
 # stop PID: as a user would; the exit status is scripts/serve's.
