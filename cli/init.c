@@ -39,17 +39,21 @@ struct choice {
 /* ---- checks ------------------------------------------------------------ */
 
 static bool
-one_of(const char *option, const char *value, const char *const *names,
-    size_t n)
+one_of(struct clq_arena *arena, const char *option, const char *value,
+    const char *const *names, size_t n)
 {
+	struct clq_buf list;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		if (strcmp(value, names[i]) == 0)
 			return true;
-	clq_log_err("%s: '%s' is not available; choose %s%s%s or %s", option,
-	    value, names[0], n > 2 ? ", " : "", n > 2 ? names[1] : "",
-	    names[n - 1]);
+	clq_buf_init(&list, arena, 0);
+	for (i = 0; i < n; i++)
+		clq_buf_printf(&list, "%s%s", i == 0 ? "" : i + 1 < n ? ", " :
+		    " or ", names[i]);
+	clq_log_err("%s: '%s' is not available; choose %.*s", option, value,
+	    CLQ_FMT(clq_buf_str(&list)));
 	return false;
 }
 
@@ -147,6 +151,13 @@ choose_data(const struct cli *cli, struct clq_arena *arena, struct choice *c)
 		clq_log_err("--data: PostgreSQL has its own; leave it out");
 		return false;
 	}
+	if (strcmp(c->storage, "redis") == 0) {
+		c->url = "redis://localhost:6379/0";
+		if (cli->data == NULL)
+			return true;
+		clq_log_err("--data: Redis has its own; leave it out");
+		return false;
+	}
 	c->url = "sqlite://%(here)s/kinto.db";
 	if (cli->data == NULL)
 		return true;
@@ -221,14 +232,15 @@ static bool
 choose(const struct cli *cli, struct clq_arena *arena, struct choice *c)
 {
 	static const char *const storages[] = { "sqlite", "postgresql",
-	    "memory" };
-	static const char *const caches[] = { "memory", "memcached" };
+	    "redis", "memory" };
+	static const char *const caches[] = { "memory", "memcached", "redis",
+	    "postgresql" };
 
 	c->storage = cli->backend != NULL ? cli->backend : "sqlite";
 	c->cache = cli->cache_backend != NULL ? cli->cache_backend : "memory";
-	return one_of("--backend", c->storage, storages,
-	    CLQ_COUNT(storages)) &&
-	    one_of("--cache-backend", c->cache, caches, CLQ_COUNT(caches)) &&
+	return one_of(arena, "--backend", c->storage, storages,
+	    CLQ_COUNT(storages)) && one_of(arena, "--cache-backend", c->cache,
+	    caches, CLQ_COUNT(caches)) &&
 	    choose_data(cli, arena, c) && choose_socket(cli, arena, c);
 }
 
@@ -290,6 +302,9 @@ add_backends(struct clq_buf *b, const struct choice *c)
 		    "# process; elsewhere: postgresql://user:password@host/"
 		    "database. `cliquet migrate`\n"
 		    "# makes the tables.\n");
+	else if (strcmp(c->storage, "redis") == 0)
+		clq_buf_adds(b, "# As durable as Redis is set up: appendonly "
+		    "yes, appendfsync always.\n");
 	clq_buf_printf(b, "storage_backend = %s\n", c->storage);
 	if (c->url != NULL)
 		clq_buf_printf(b, "storage_url = %s\n", c->url);
@@ -301,6 +316,10 @@ add_backends(struct clq_buf *b, const struct choice *c)
 		clq_buf_adds(b, "cache_hosts = 127.0.0.1:11211\n"
 		    "# Tells the keys of several services apart.\n"
 		    "cache_prefix = kinto\n");
+	else if (strcmp(c->cache, "redis") == 0)
+		clq_buf_adds(b, "cache_url = redis://localhost:6379/1\n");
+	else if (strcmp(c->cache, "postgresql") == 0)
+		clq_buf_adds(b, "cache_url = postgresql:///cliquet\n");
 	clq_buf_adds(b, "\n"
 	    "# Objects in a page of a list, where the client asks for no "
 	    "less.\n"

@@ -52,8 +52,8 @@ static const struct command {
 	const char	*help;
 } commands[] = {
 	{ "init", cli_init, INIT_OPTIONS, 0, 0,
-	  "[--backend sqlite|postgresql|memory]\n"
-	  "       [--cache-backend memory|memcached] [--data DIR]\n"
+	  "[--backend sqlite|postgresql|redis|memory]\n"
+	  "       [--cache-backend memory|memcached|redis|postgresql] [--data DIR]\n"
 	  "       [--socket PATH | --host HOST[:PORT]]",
 	  "write a configuration with fresh secrets; never overwrites" },
 	{ "check-config", cli_check_config, 0, 0, 0, "",

@@ -238,6 +238,8 @@ const struct clq_setting clq_core_settings[] = {
 	IGNORED("multiauth.groupfinder"),
 	IGNORED("multiauth.authorization_policy"),
 	IGNORED("initialization_sequence"),
+	IGNORED("transaction_per_request"),	/* always */
+	IGNORED("tm.*"),
 	IGNORED("json_renderer"),
 	IGNORED("logging_renderer"),
 	IGNORED("statsd_backend"),
