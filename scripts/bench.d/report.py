@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The result of scripts/bench as Markdown: report.py [--chart] FILE.json...
+
+GOALS are ratios to what is in the same row, except for the batch, whose
+measure is a single creation.
+"""
+import json
+import sys
+
+NAMES = {'c_hello': 'smallest responder', 'c_get': 'one read',
+         'c_list': 'one query', 'c_post': 'the same transaction',
+         'nginx': 'nginx alone'}
+GOALS = {('sqlite', 'hello'): ('c_hello', 0.85),
+         ('postgresql', 'hello'): ('c_hello', 0.85),
+         ('sqlite', 'GET'): ('c_hello', 0.7),
+         ('postgresql', 'GET'): ('c_get', 0.8),
+         ('sqlite', 'list of 100'): ('c_list', 0.7),
+         ('postgresql', 'list of 100'): ('c_list', 0.7),
+         ('sqlite', 'POST'): ('c_post', 0.8),
+         ('postgresql', 'POST'): ('c_post', 0.8)}
+
+
+def ms(us):
+    return '%.2f' % (us / 1000)
+
+
+def ceilings(row):
+    mine = row['of']['rate']
+    return ', '.join('%s %s (%.2f)' % (NAMES[k], format(round(c['rate']),
+                                                         ','),
+                                       mine / max(1, c['rate']))
+                     for k, c in sorted(row['ceilings'].items()))
+
+
+def table(result):
+    out = ['**%s**' % {'sqlite': 'SQLite', 'postgresql': 'PostgreSQL'}[
+        result['storage']], '',
+        '| operation | through | requests/s | p50, ms | p99, ms | errors '
+        '| CPU per request, us | ceilings, requests/s (and what part of '
+        'them is reached) |', '|---|---|---|---|---|---|---|---|']
+    for row in result['rows']:
+        of = row['of']
+        name = row['name'].replace('10^6', format(result['million'], ','))
+        used = ' + '.join('%s %.0f' % (k, v) for k, v in of['cpu'].items()
+                          if v >= 0.5)
+        out.append('| %s | %s | %s | %s | %s | %d | %s | %s |' % (
+            name, row['way'], format(round(of['rate']), ','),
+            ms(of['p50']), ms(of['p99']), of['errors'], used,
+            ceilings(row)))
+    return out
+
+
+def facts(result):
+    workers = result['memory']
+    loops = result['loops']
+    crowd = result['crowd']
+    return ['',
+            '* Start-up to the first answer: %.0f ms.' % result['ready_ms'],
+            '* Memory of each worker, private (PSS), KiB: %s before, %s '
+            'after all of this.' % (
+                ', '.join('%d (%d)' % (p, s) for s, p in
+                          result['memory_before']),
+                ', '.join('%d (%d)' % (p, s) for s, p in workers)),
+            '* The query alone, two processes: read %s/s, list of 100 %s/s, '
+            'creation %s/s.' % tuple(format(round(loops[k]), ',') for k in
+                                     ('get', 'list', 'post')),
+            '* 1,000 silent and 256 busy clients, four workers: %s requests/s, p99 %s ms, '
+            'slowest %s ms, %d errors.' % (
+                format(round(crowd['rate']), ','), ms(crowd['p99']),
+                ms(crowd['max']), crowd['errors']), '']
+
+
+def goals(results):
+    out = ['| goal | through | wanted | reached |', '|---|---|---|---|']
+    for result in results:
+        rows = {(r['name'], r['way']): r for r in result['rows']}
+        for (name, way), row in rows.items():
+            goal = GOALS.get((result['storage'], name))
+            if goal is None or goal[0] not in row['ceilings']:
+                continue
+            reached = row['of']['rate'] / max(1, row['ceilings'][
+                goal[0]]['rate'])
+            out.append('| %s, %s: part of %s | %s | %.2f | %.2f%s |' % (
+                name, result['storage'], NAMES[goal[0]], way, goal[1],
+                reached, '' if reached >= goal[1] else ' **not met**'))
+        for way in ('nginx', 'socket'):
+            times = rows['POST', way]['of']['rate'] / max(
+                1, rows['batch of 25', way]['of']['rate'])
+            out.append('| batch of 25, %s: times one creation | %s | 4 | '
+                       '%.1f%s |' % (result['storage'], way, times, ''
+                                     if times <= 4 else ' **not met**'))
+    errors = sum(r['of']['errors'] for result in results
+                 for r in result['rows'])
+    out.append('| errors | | 0 | %d |' % errors)
+    return out + ['']
+
+
+def report(results):
+    out = goals(results)
+    for result in results:
+        out += table(result) + facts(result)
+    return '\n'.join(out)
+
+
+def chart(results):
+    """Data for gnuplot: operation, then requests/s of each storage."""
+    names = [r['name'] for r in results[0]['rows'] if r['way'] == 'nginx']
+    lines = []
+    for name in names:
+        rates = [r['of']['rate'] for result in results
+                 for r in result['rows'] if r['name'] == name and
+                 r['way'] == 'nginx']
+        lines.append('"%s" %s' % (name, ' '.join('%.1f' % x for x in rates)))
+    return '\n'.join(lines) + '\n'
+
+
+def main():
+    results = []
+    want = report
+    for path in sys.argv[1:]:
+        if path == '--chart':
+            want = chart
+            continue
+        with open(path) as f:
+            results.append(json.load(f))
+    print(want(results))
+
+
+if __name__ == '__main__':
+    main()
