@@ -68,6 +68,19 @@ reply_part(struct clq_request *req, const cJSON *part)
 	return clq_reply(req, 200, clq_buf_str(&b));
 }
 
+/*
+ * What counts as changed in a partial answer. A strict resource, which may
+ * correct what it is sent, shows with `diff` also what it kept as it was
+ * (section 11-7).
+ */
+static const cJSON *
+compared(const struct clq_target *t, enum clq_behavior behavior,
+    const cJSON *old)
+{
+	return behavior == CLQ_BEHAVIOR_DIFF &&
+	    (t->entry->decl->flags & CLQ_RESOURCE_STRICT) != 0 ? NULL : old;
+}
+
 static enum clq_status
 render_part(struct clq_request *req, void *ctx)
 {
@@ -82,7 +95,7 @@ render_part(struct clq_request *req, void *ctx)
 	clq_json_set(data, "last_modified",
 	    clq_json_new_int(p->edit->result.last_modified));
 	return reply_part(req, clq_behavior_apply(req->arena, p->behavior,
-	    p->sent, p->old, data));
+	    p->sent, compared(p->t, p->behavior, p->old), data));
 }
 
 static struct pending *
@@ -124,5 +137,5 @@ clq_answer_same(struct clq_target *t, enum clq_behavior behavior,
 		return clq_answer_object(t, 200, t->existing, &t->lookup.acl);
 	clq_set_etag(t->req, t->existing->last_modified);
 	return reply_part(t->req, clq_behavior_apply(t->req->arena, behavior,
-	    sent, old, old));
+	    sent, compared(t, behavior, old), old));
 }

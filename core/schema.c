@@ -147,6 +147,9 @@ check_string(struct check *c)
 		not_string(c);
 		return;
 	}
+	if ((f->flags & CLQ_FIELD_TRIM) != 0)
+		replace(c, clq_json_new_str(clq_str_trim(
+		    clq_json_str(c->value))));
 	if (f->min == 0 && f->max == 0)
 		return;
 	n = (int64_t)characters(clq_json_str(c->value));

@@ -36,6 +36,7 @@ static const struct {
 	{ "unique",	CLQ_FIELD_UNIQUE },
 	{ "auto_now",	CLQ_FIELD_AUTO_NOW },
 	{ "text",	CLQ_FIELD_TEXT },
+	{ "trim",	CLQ_FIELD_TRIM },
 };
 
 /* A line of the option, while it is read. */
@@ -108,7 +109,7 @@ read_word(struct line *l, struct clq_str word)
 		    &l->field->max);
 	return ini_wrong(l->ini, l->r, l->key, "%s: '%.*s' is nothing that a "
 	    "field has; there are required, readonly, unique, auto_now, text, "
-	    "min=, max=, default=", l->field->name, CLQ_FMT(word));
+	    "trim, min=, max=, default=", l->field->name, CLQ_FMT(word));
 }
 
 /* The words behind the type; false: said. */

@@ -21,6 +21,7 @@
  *		clq_request_body_read(), clq_request_inner(),
  *		clq_object_access(), clq_tx_then(), clq_sha256_new()
  *	1.6	clq_storage_ops: prefetch; clq_service: alias
+ *	1.7	CLQ_FIELD_TRIM
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -36,7 +37,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	6
+#define CLQ_ABI_MINOR	7
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

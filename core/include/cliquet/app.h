@@ -168,7 +168,9 @@ enum {
 	CLQ_FIELD_READONLY = 2,	/* PATCH may not change it: "Cannot modify x" */
 	CLQ_FIELD_UNIQUE = 4,	/* per list: 200 on POST, 409 on PUT, PATCH */
 	CLQ_FIELD_AUTO_NOW = 8,	/* TIMESTAMP: now if missing */
-	CLQ_FIELD_TEXT = 16	/* filters take numbers as the text sent */
+	CLQ_FIELD_TEXT = 16,	/* filters take numbers as the text sent */
+	CLQ_FIELD_TRIM = 32	/* STRING: without blanks at both ends, before
+				   its length is looked at (since 1.7) */
 };
 
 struct clq_field {
