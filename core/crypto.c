@@ -2,15 +2,30 @@
 /*
  * Hashes, codes and random texts over libsodium.
  *
- * libsodium draws from getrandom(), which is safe across fork(). It is
- * initialised at the first use in each process; a failure means that the
- * kernel has no random source, and nothing safe can be done then.
+ * getrandom() is a system call for each number, and an id has a dozen of them;
+ * so they are drawn from a pool, which is wiped as it is used and is empty in a
+ * process that was forked. libsodium is initialised at the first use; a failure
+ * means that the kernel has no random source, and nothing safe can be done
+ * then.
  */
 #include <cliquet/crypto.h>
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static unsigned char pool[1024];
+static size_t pooled;		/* bytes at the beginning of the pool */
+
+/* A child must not draw what its parent draws. */
+static void
+empty_pool(void)
+{
+	sodium_memzero(pool, sizeof pool);
+	pooled = 0;
+}
 
 static void
 sodium_ready(void)
@@ -23,7 +38,43 @@ sodium_ready(void)
 		fputs("cliquet: libsodium does not start\n", stderr);
 		abort();
 	}
+	if (pthread_atfork(NULL, NULL, empty_pool) != 0) {
+		fputs("cliquet: no memory for a handler of forks\n", stderr);
+		abort();
+	}
 	ready = true;
+}
+
+static void
+draw(void *out, size_t n)
+{
+	sodium_ready();
+	if (n > sizeof pool) {
+		randombytes_buf(out, n);
+		return;
+	}
+	if (n > pooled) {
+		randombytes_buf(pool, sizeof pool);
+		pooled = sizeof pool;
+	}
+	pooled -= n;
+	memcpy(out, pool + pooled, n);
+	sodium_memzero(pool + pooled, n);
+}
+
+/* Those below the rest of 2^32 / below would be more frequent than others. */
+static uint32_t
+draw_below(uint32_t below)
+{
+	uint32_t least, n;
+
+	if (below < 2)
+		return 0;
+	least = (uint32_t)(-below) % below;
+	do
+		draw(&n, sizeof n);
+	while (n < least);
+	return n % below;
 }
 
 /* Never NULL, also for the absent slice: libsodium wants an address. */
@@ -143,8 +194,7 @@ clq_random_hex(struct clq_arena *arena, size_t n)
 {
 	unsigned char *bin = clq_arena_alloc(arena, n);
 
-	sodium_ready();
-	randombytes_buf(bin, n);
+	draw(bin, n);
 	return hex(arena, bin, n);
 }
 
@@ -155,17 +205,15 @@ clq_random_text(struct clq_arena *arena, size_t n, const char *set,
 	char *p = clq_arena_alloc(arena, n + 1);
 	size_t i;
 
-	sodium_ready();
 	for (i = 0; i < n; i++)
-		p[i] = set[randombytes_uniform((uint32_t)nset)];
+		p[i] = set[draw_below((uint32_t)nset)];
 	return (struct clq_str){ p, n };
 }
 
 uint32_t
 clq_random_below(uint32_t below)
 {
-	sodium_ready();
-	return randombytes_uniform(below);
+	return draw_below(below);
 }
 
 struct clq_str

@@ -7,6 +7,10 @@
 
 #include <criterion/criterion.h>
 
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct clq_arena *arena;
 
 static void
@@ -196,4 +200,22 @@ Test(crypto, compares_secrets)
 	cr_expect_not(clq_equal_secret(CLQ_STR("abc"), CLQ_STR("ab")));
 	cr_expect_not(clq_equal_secret(CLQ_STR("a\0b"), CLQ_STR("a\0c")));
 	cr_expect(clq_equal_secret(none, CLQ_STR("")));
+}
+
+Test(crypto, a_child_draws_something_else, .init = setup, .fini = teardown)
+{
+	struct clq_str mine;
+	char theirs[33] = "";
+	int ends[2];
+	pid_t pid;
+
+	(void)clq_random_hex(arena, 16);	/* there is a pool to inherit */
+	cr_assert_eq(pipe(ends), 0);
+	pid = fork();
+	mine = clq_random_hex(arena, 16);
+	if (pid == 0)
+		_exit(write(ends[1], mine.p, 32) == 32 ? 0 : 1);
+	cr_assert_eq(read(ends[0], theirs, 32), 32);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_expect_neq(memcmp(mine.p, theirs, 32), 0);
 }
