@@ -239,7 +239,6 @@ const struct clq_setting clq_core_settings[] = {
 	IGNORED("multiauth.authorization_policy"),
 	IGNORED("initialization_sequence"),
 	IGNORED("transaction_per_request"),	/* always */
-	IGNORED("tm.*"),
 	IGNORED("json_renderer"),
 	IGNORED("logging_renderer"),
 	IGNORED("statsd_backend"),
