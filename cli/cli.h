@@ -52,6 +52,7 @@ cli_command_f cli_migrate;		/* backends.c */
 cli_command_f cli_flush_cache;
 cli_command_f cli_purge_deleted;
 cli_command_f cli_index;		/* index.c */
+cli_command_f cli_outbox;		/* outbox.c */
 cli_command_f cli_top;			/* top.c */
 cli_command_f cli_create_user;		/* create_user.c */
 cli_command_f cli_new;			/* new.c */

@@ -13,6 +13,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "outbox.h"
 #include "resource.h"
 #include "server.h"
 #include "timed.h"
@@ -384,6 +385,29 @@ event_fire(struct clq_request *req, const struct clq_event *event,
 	return CLQ_OK;
 }
 
+/* All that was fired, for the listeners that are told later. */
+static enum clq_status
+fill_outboxes(struct clq_request *req)
+{
+	const struct clq_event_list *list = req->events;
+	struct clq_outbox_item *items = NULL;
+	const struct subscriber *s;
+	size_t n = 0, i;
+
+	for (s = req->server->events->first; s != NULL; s = s->next) {
+		if ((int)s->phase != CLQ_INTO_OUTBOX)
+			continue;
+		items = clq_arena_grow(req->arena, items, n * sizeof *items,
+		    (n + list->nevents) * sizeof *items);
+		for (i = 0; i < list->nevents; i++)
+			if (subscriber_wants(s, list->events[i].resource,
+			    list->events[i].action))
+				items[n++] = (struct clq_outbox_item){
+				    &list->events[i], s->ctx };
+	}
+	return n > 0 ? clq_outbox_write(req, items, n) : CLQ_OK;
+}
+
 static enum clq_status
 fire_before_commit(struct clq_request *req)
 {
@@ -410,7 +434,7 @@ fire_before_commit(struct clq_request *req)
 				return rc;
 		}
 	}
-	return CLQ_OK;
+	return fill_outboxes(req);
 }
 
 enum clq_status

@@ -13,6 +13,10 @@
 
 #include "request.h"
 
+/* Beside the phases of app.h: ctx is an outbox, which the event is written to at
+ * the end of the transaction. */
+enum { CLQ_INTO_OUTBOX = CLQ_ON_CHANGE + 1 };
+
 struct clq_event_list;		/* req->events */
 struct clq_events;		/* srv->events: the subscribers */
 

@@ -4,7 +4,8 @@
  *
  * A plugin brings the kind of listener; the operator names instances of it and
  * says which actions and resources each is told about. They run before the
- * commit, so that one that must not miss anything can refuse the request.
+ * commit, so that one that must not miss anything can refuse the request; those
+ * that deliver events elsewhere are told later, from an outbox (outbox.h).
  */
 #include "listeners.h"
 
@@ -12,7 +13,9 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "events.h"
 #include "metrics.h"
+#include "outbox.h"
 #include "server.h"
 
 struct clq_listeners {
@@ -71,6 +74,11 @@ clq_add_listener_kind(struct clq_server *srv,
 {
 	struct kinds *k;
 
+	if (kind->notify == NULL && !CLQ_HAS(kind, deliver)) {
+		clq_log_err("listener kind \"%s\" has neither notify nor "
+		    "deliver", kind->name);
+		return CLQ_INVALID;
+	}
 	if (kind_find(srv, clq_str_of(kind->name)) != NULL) {
 		clq_log_err("listener kind \"%s\" exists already",
 		    kind->name);
@@ -94,6 +102,21 @@ key_of(const struct listener *l, const char *option)
 	    option).p;
 }
 
+/* What a plugin given by its path is called: "/x/mine.so" is "mine". */
+static struct clq_str
+kind_name(struct clq_str use)
+{
+	size_t slash = use.len;
+
+	while (slash > 0 && use.p[slash - 1] != '/')
+		slash--;
+	if (slash == 0)
+		return use;
+	use = clq_str_sub(use, slash, use.len);
+	return clq_str_ends(use, ".so") ? clq_str_sub(use, 0, use.len - 3) :
+	    use;
+}
+
 static enum clq_status
 find_kind(struct listener *l, enum clq_status (*setup)(
     struct clq_server *srv, struct clq_str value, const char *key))
@@ -105,11 +128,11 @@ find_kind(struct listener *l, enum clq_status (*setup)(
 		return clq_settings_error(l->srv->settings, key,
 		    "the listener \"%s\" needs it: the name of a plugin",
 		    l->name);
-	l->kind = kind_find(l->srv, use);
+	l->kind = kind_find(l->srv, kind_name(use));
 	if (l->kind == NULL) {
 		if (setup(l->srv, use, key) != CLQ_OK)
 			return CLQ_INVALID;
-		l->kind = kind_find(l->srv, use);
+		l->kind = kind_find(l->srv, kind_name(use));
 	}
 	if (l->kind == NULL)
 		return clq_settings_error(l->srv->settings, key,
@@ -183,26 +206,49 @@ tell(struct clq_request *req, const struct clq_event *event, void *ctx)
 	return rc;
 }
 
+/* Flags of a kind; none of one that knows of none. */
+static unsigned
+kind_flags(const struct clq_listener_kind *kind)
+{
+	return kind->size >= offsetof(struct clq_listener_kind, flags) +
+	    sizeof kind->flags ? kind->flags : 0;
+}
+
+static enum clq_status
+subscribe(struct listener *l)
+{
+	struct told *t = clq_arena_alloc(l->srv->arena, sizeof *t);
+
+	*t = (struct told){ l->kind->notify, l->ctx,
+	    clq_metric_named(l->srv, (const char *const[]){ "listeners.",
+	    l->name, ".seconds" }, NULL, "Time of a listener.") };
+	return clq_subscribe(l->srv, kind_flags(l->kind) &
+	    CLQ_LISTENER_AFTER ? CLQ_AFTER_COMMIT : CLQ_IN_TRANSACTION,
+	    l->actions, l->resources, tell, t);
+}
+
 static enum clq_status
 listener_configure(struct listener *l, enum clq_status (*setup)(
     struct clq_server *srv, struct clq_str value, const char *key))
 {
-	struct told *t;
+	struct clq_outbox *box = NULL;
 	enum clq_status rc;
 
 	if ((rc = find_kind(l, setup)) != CLQ_OK ||
 	    (rc = find_actions(l)) != CLQ_OK ||
 	    (rc = find_resources(l)) != CLQ_OK)
 		return rc;
+	if (CLQ_HAS(l->kind, deliver) && (rc = clq_outbox_add(l->srv,
+	    l->name, l->prefix.p, l->kind, l->actions, &box)) != CLQ_OK)
+		return rc;
 	if (l->kind->configure != NULL && (rc = l->kind->configure(l->srv,
 	    l->name, l->prefix.p, &l->ctx)) != CLQ_OK)
 		return rc;
-	t = clq_arena_alloc(l->srv->arena, sizeof *t);
-	*t = (struct told){ l->kind->notify, l->ctx,
-	    clq_metric_named(l->srv, (const char *const[]){ "listeners.",
-	    l->name, ".seconds" }, NULL, "Time of a listener.") };
-	return clq_subscribe(l->srv, CLQ_IN_TRANSACTION, l->actions,
-	    l->resources, tell, t);
+	if (box == NULL)
+		return subscribe(l);
+	box->ctx = l->ctx;
+	return clq_subscribe(l->srv, (enum clq_phase)CLQ_INTO_OUTBOX,
+	    l->actions, l->resources, NULL, box);
 }
 
 enum clq_status

@@ -65,6 +65,9 @@ static const struct {
 	{ "app", "kinto.plugins.prometheus", "prometheus" },
 	{ "app", "kinto.plugins.quotas", "quotas" },
 	{ "app", "kinto.plugins.statsd", "statsd" },
+	{ "app", "cliquet.listeners.redis", "redis" },
+	{ "app", "kinto_redis", "redis" },
+	{ "app", "kinto_redis.listeners", "redis" },
 	{ "app", "kinto_attachment", "attachment" },
 	{ "app", "attachments", "attachment" }
 };

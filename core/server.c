@@ -21,6 +21,7 @@
 #include "listeners.h"
 #include "metrics.h"
 #include "openapi.h"
+#include "outbox.h"
 #include "plugin.h"
 #include "resource.h"
 #include "router.h"
@@ -125,7 +126,7 @@ known_elsewhere(struct clq_str name)
 		"kinto.plugins.quotas", "kinto.plugins.statsd",
 		"kinto.plugins.statsd2", "kinto_attachment", "kinto_changes",
 		"kinto_elasticsearch", "kinto_emailer", "kinto_fxa",
-		"kinto_ldap", "kinto_portier", "kinto_redis",
+		"kinto_ldap", "kinto_portier",
 		"kinto_remote_settings", "kinto_signer", "cliquet_fxa",
 	};
 
@@ -276,6 +277,7 @@ clq_server_free(struct clq_server **psrv)
 	if (srv == NULL)
 		return;
 	clq_metrics_close(srv);
+	clq_outbox_close(srv);
 	clq_backends_close(srv);
 	settings = srv->settings;
 	arena = srv->arena;	/* which holds srv itself */

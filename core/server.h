@@ -35,6 +35,7 @@ struct clq_cors;		/* cors.h: allowed origins */
 struct clq_migrations;		/* migrations.h: of applications */
 struct clq_timing;		/* timing.h */
 struct clq_listeners;		/* listeners.h: their kinds */
+struct clq_outbox;		/* outbox.h: events that wait */
 struct clq_timed;		/* timed.h: a clock around backend calls */
 struct clq_openapi;		/* openapi.h: what /__api__ answers */
 struct clq_metrics;		/* metrics.h */
@@ -64,6 +65,7 @@ struct clq_server {
 	struct clq_lifecycle		*lifecycle;
 	struct clq_cors			*cors;
 	struct clq_listeners		*listeners;
+	struct clq_outbox		*outbox;	/* NULL: nobody needs one */
 	struct clq_timing		*timing;
 	bool				 wants_phases;	/* phases.h */
 	struct clq_timed		*timed;		/* NULL: no clock */

@@ -13,6 +13,7 @@
 #include <cliquet/log.h>
 
 #include "../core/backtrace.h"
+#include "deliverers.h"
 #include "report.h"
 #include "watchdog.h"
 
@@ -214,6 +215,7 @@ clq_children_reap(struct clq_children *c, bool stopping)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		clq_report_reaped(pid);
+		clq_deliverers_reaped(pid);
 		for (size_t i = 0; i < c->board->nslots; i++)
 			if (c->items[i].state != CLQ_CHILD_NONE &&
 			    c->items[i].pid == pid)

@@ -16,6 +16,7 @@
 #include "master.h"
 #include "notify.h"
 #include "privileges.h"
+#include "deliverers.h"
 #include "report.h"
 #include "signals.h"
 
@@ -122,6 +123,7 @@ run_single(struct clq_server *srv, const struct clq_conf *conf,
 		.server = srv, .conf = conf, .listeners = l,
 		.handover = { -1, -1 }, .board = board,
 	};
+	const struct clq_deliverers_start deliverers = { .listeners = l };
 	int rc = EXIT_FAILURE;
 
 	if (board != NULL) {
@@ -130,7 +132,9 @@ run_single(struct clq_server *srv, const struct clq_conf *conf,
 		atomic_store(&w.slot->generation, 1);
 		atomic_store(&w.slot->started, clq_now());
 		clq_report_configure(conf);
+		clq_deliverers_detach(srv, &deliverers);
 		rc = clq_worker_run(&w);
+		clq_deliverers_stop();
 		clq_report_stop();
 	}
 	clq_scoreboard_free(&board);

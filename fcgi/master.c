@@ -16,6 +16,7 @@
 #include "../core/log_conf.h"
 #include "backlog.h"
 #include "children.h"
+#include "deliverers.h"
 #include "load.h"
 #include "notify.h"
 #include "report.h"
@@ -37,6 +38,7 @@ struct master {
 	const struct clq_master_start	*start;
 	struct clq_children		 children;
 	struct clq_handover		 handover;
+	struct clq_deliverers_start	 deliverers;
 	struct clq_slot			*slot;	/* in a worker: its own */
 	bool				 stopping;
 	bool				 announced;	/* READY=1 is due */
@@ -158,6 +160,7 @@ reload(struct master *m)
 	atomic_store(&board->reloaded, clq_now());
 	atomic_store(&board->generation, generations->number);
 	clq_report_configure(&generations->conf);
+	clq_deliverers_configure(generations->server, &m->deliverers);
 	m->children.fails = 0;
 	m->children.not_before = 0;
 	clq_log_info("reload: configuration %u is in force",
@@ -245,6 +248,7 @@ take_signals(struct master *m)
 		if (clq_log_configure(generations->server->settings) != CLQ_OK)
 			clq_log_warn("log file not reopened");
 		clq_report_reopen();
+		clq_deliverers_reopen();
 		clq_children_signal(&m->children, SIGUSR1);
 	}
 	if (clq_signals.reload) {
@@ -300,6 +304,8 @@ loop(struct master *m)
 		free_generations(false);
 		look_at_queue(m);
 		clq_report_look();
+		if (!m->stopping)
+			clq_deliverers_look();
 		if (m->stopping && clq_children_alive(c) == 0)
 			return true;
 		if (!m->stopping) {
@@ -358,13 +364,18 @@ clq_master_run(const struct clq_master_start *start)
 	/* Keepers outlive their workers for a moment: they are ours to bury. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	clq_report_configure(&generations->conf);
+	m.deliverers = (struct clq_deliverers_start){ start->listeners,
+	    &m.handover, start->pidfile };
+	clq_deliverers_configure(generations->server, &m.deliverers);
 	if (loop(&m))
 		rc = EXIT_SUCCESS;
 	else
 		rc = be_worker(&m, self);
 	clq_handover_close(&m.handover);
-	if (getpid() == self)
+	if (getpid() == self) {
+		clq_deliverers_stop();
 		clq_report_stop();
+	}
 out:	clq_children_close(&m.children);
 	if (getpid() == self)
 		free_generations(true);

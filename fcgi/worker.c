@@ -21,6 +21,7 @@
 #include "../core/log_conf.h"
 #include "../core/metrics.h"
 #include "connection.h"
+#include "deliverers.h"
 #include "fcgi_request.h"
 #include "keeper.h"
 #include "reply.h"
@@ -228,8 +229,6 @@ serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 		hint = c->nginx;
 		c->keep = hint;
 	}
-	if (in.apache)
-		clq_reply_no_redirect(in.req);
 	r = clq_reply_build(in.req, c->request_id, hint);
 	kept = clq_conn_send(&s->conns, c, r.iov, r.n);
 	if (kept && hint)
@@ -301,6 +300,8 @@ take_signals(struct state *s, clq_msec now)
 		clq_signals.reopen = 0;
 		if (clq_log_configure(s->w->server->settings) != CLQ_OK)
 			clq_log_warn("log file not reopened");
+		if (s->w->master == 0)
+			clq_deliverers_reopen();
 	}
 	if (clq_signals.reload) {	/* without a master only */
 		clq_signals.reload = 0;

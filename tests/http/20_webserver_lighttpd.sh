@@ -19,7 +19,6 @@ server=$!
 pids+=("$server")
 await "$port" "$server"
 suite
-suite_files 40000000
 suite_down
 suite_up "$server"
 plan

@@ -142,3 +142,36 @@ Test(listeners, that_are_wrong_do_not_start)
 	    "event_listeners.a.use = audit\n"
 	    "event_listeners.a.resources = nothing\n"), CLQ_INVALID);
 }
+
+static enum clq_status
+deliver(struct clq_delivery *d, void *ctx)
+{
+	(void)d;
+	(void)ctx;
+	return CLQ_OK;
+}
+
+static const struct clq_listener_kind sender = { .size = sizeof sender,
+	.name = "sender", .deliver = deliver };
+static const struct clq_listener_kind nothing = { .size = sizeof nothing,
+	.name = "nothing" };
+
+static enum clq_status
+add_sender(struct clq_server *srv)
+{
+	cr_expect_eq(clq_add_listener_kind(srv, &nothing), CLQ_INVALID);
+	return clq_add_listener_kind(srv, &sender);
+}
+
+static const struct clq_app_ops sends = { .size = sizeof sends,
+	.setup = add_sender };
+static const struct clq_plugin sender_plugin = { CLQ_PLUGIN_HEAD,
+	.name = "sender", .app = &sends };
+
+Test(listeners, whose_events_are_stored_need_a_storage)
+{
+	offer(&sender_plugin);
+	cr_expect_eq(loopback_try(V "storage_backend =\n"
+	    "event_listeners = a\n"
+	    "event_listeners.a.use = sender\n"), CLQ_INVALID);
+}

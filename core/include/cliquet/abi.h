@@ -22,6 +22,7 @@
  *		clq_object_access(), clq_tx_then(), clq_sha256_new()
  *	1.6	clq_storage_ops: prefetch; clq_service: alias
  *	1.7	CLQ_FIELD_TRIM
+ *	1.8	clq_listener_kind: deliver, flags; clq_event_print()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -37,7 +38,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	7
+#define CLQ_ABI_MINOR	8
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

@@ -650,10 +650,53 @@ CLQ_API bool clq_deleted_since(const struct clq_request *req,
     const struct clq_change *change, struct clq_str uri);
 
 /*
+ * The event as JSON text, as it is sent to listeners (section 07-11): the common
+ * payload, and with objects `impacted_objects` or `read_objects`.
+ */
+CLQ_API void clq_event_print(struct clq_buf *b, const struct clq_event *event,
+    bool objects);
+
+/*
+ * One event on its way to where a listener sends it (since 1.8). payload is what
+ * clq_event_print() made, with the member "event_id" (id) in front. A large
+ * event comes in several, each with some of the objects and an id of its own.
+ */
+struct clq_delivery {
+	struct clq_arena	*arena;		/* gone after the call */
+	const char		*listener;
+	struct clq_str		 id;		/* the same at each attempt */
+	struct clq_str		 payload;
+	clq_msec		 stored;	/* when the change was made */
+	unsigned		 attempt;	/* from 1 */
+	struct clq_str		 why;		/* out: what was wrong, for people */
+	clq_msec		 wait;		/* out: not before; 0: our choice */
+};
+
+/*
+ * Deliver it, now: in a process that does nothing else, outside of any request
+ * and transaction, for at most a minute. CLQ_OK: done. CLQ_UNAVAILABLE: nothing
+ * can be delivered now; it is tried again, later and later, and the others wait.
+ * CLQ_INVALID: this one is not wanted; it is tried a few times and then put
+ * aside. It may come twice, after a crash.
+ */
+typedef enum clq_status clq_deliver_f(struct clq_delivery *d, void *ctx);
+
+enum {
+	CLQ_LISTENER_BRIEF = 1,	/* without the objects, unless the setting
+				   `objects` says so */
+	CLQ_LISTENER_AFTER = 2	/* notify after the commit, when nothing can be
+				   refused any more; its failures are logged */
+};
+
+/*
  * A kind of listener for the setting `event_listeners` (section 07-11.1): a
  * subscriber before the commit whose actions and resources the operator
  * chooses. Setup registers kinds; `event_listeners.<name>.use` names one, or an
  * application plugin whose setup registers one of the same name.
+ *
+ * One that sends events elsewhere has `deliver` instead of `notify`: its events
+ * are stored in the transaction of the change and delivered afterwards, at
+ * least once (docs/listeners.md).
  */
 struct clq_listener_kind {
 	uint32_t		 size;
@@ -665,7 +708,9 @@ struct clq_listener_kind {
 	enum clq_status		(*configure)(struct clq_server *srv,
 				    const char *listener, const char *prefix,
 				    void **ctx);
-	clq_subscriber_f	*notify;	/* required */
+	clq_subscriber_f	*notify;	/* one of these two */
+	clq_deliver_f		*deliver;	/* since 1.8 */
+	unsigned		 flags;
 };
 
 CLQ_API enum clq_status clq_add_listener_kind(struct clq_server *srv,
