@@ -198,6 +198,7 @@ finish(struct params *ps)
 		    ps->content_length);
 	ps->in->remote = clq_arena_strdup(req->arena, ps->remote);
 	ps->in->nginx = clq_str_starts(ps->software, "nginx");
+	ps->in->apache = clq_str_starts(ps->software, "Apache");
 }
 
 static struct params
@@ -209,7 +210,7 @@ begin(struct clq_server *srv, struct clq_arena *arena,
 	out->req = clq_request_new(srv, arena);
 	out->req->summary.started = clq_ticks();
 	out->req->body = CLQ_STR("");
-	out->nginx = false;
+	out->nginx = out->apache = false;
 	return ps;
 }
 

@@ -22,6 +22,7 @@ struct clq_body_file {
 struct clq_incoming {
 	struct clq_request	*req;
 	bool			 nginx;		/* it understands the hint */
+	bool			 apache;	/* perhaps with mod_fcgid */
 	struct clq_str		 remote;	/* REMOTE_ADDR; may be absent */
 };
 

@@ -8,6 +8,7 @@
 #include "reply.h"
 
 #include <cliquet/buf.h>
+#include <cliquet/str.h>
 
 #include "scan.h"
 
@@ -63,6 +64,20 @@ push_record(struct clq_reply *r, struct clq_arena *arena, unsigned id,
 	push(r, rest->p, n);
 	rest->p += n;
 	rest->len -= n;
+}
+
+void
+clq_reply_no_redirect(struct clq_request *req)
+{
+	struct clq_pairs *headers = &req->response.headers;
+	size_t kept = 0;
+
+	if (req->response.status != 200)
+		return;
+	for (size_t i = 0; i < headers->n; i++)
+		if (!clq_str_caseis(headers->items[i].name, "Location"))
+			headers->items[kept++] = headers->items[i];
+	headers->n = kept;
 }
 
 struct clq_reply

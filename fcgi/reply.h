@@ -32,6 +32,13 @@ struct clq_reply {
 struct clq_reply clq_reply_build(struct clq_request *req, unsigned id,
     bool hint);
 
+/*
+ * Take a Location out of an answer with status 200: Apache's mod_fcgid knows
+ * only that of CGI, and would redirect the client instead of passing the answer
+ * on. Location of uploads, which nobody needs (section 08-11:2).
+ */
+void clq_reply_no_redirect(struct clq_request *req);
+
 /* An empty STDERR record: the hint by itself, for an idle connection. */
 enum { CLQ_REPLY_HINT_LEN = 8 };
 void clq_reply_hint(unsigned char out[CLQ_REPLY_HINT_LEN], unsigned id);

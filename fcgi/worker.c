@@ -229,6 +229,8 @@ serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 		hint = c->nginx;
 		c->keep = hint;
 	}
+	if (in.apache)
+		clq_reply_no_redirect(in.req);
 	r = clq_reply_build(in.req, c->request_id, hint);
 	kept = clq_conn_send(&s->conns, c, r.iov, r.n);
 	if (kept && hint)

@@ -13,7 +13,7 @@ packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
     libmemcached-dev libhiredis-dev libpq-dev libpcre2-dev
     libcrypt-dev libcurl4-openssl-dev libcjose-dev libssl-dev"
 packages_serve="nginx curl"
-packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid
+packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
     lighttpd spawn-fcgi memcached python3 python3-venv git valgrind cppcheck
     postgresql redis-server procps json-schema-test-suite python3-prometheus-client"
 # For tests/clients/browser.

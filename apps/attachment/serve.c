@@ -49,6 +49,9 @@ send_view(struct clq_request *req, void *ctx)
 	(void)ctx;
 	if (!attachment_location_safe(location))
 		return clq_fail(req, 111, NULL);
+	/* A user's file, in the name of this site. */
+	clq_set_header(req, "Content-Security-Policy",
+	    CLQ_STR("default-src 'none'; sandbox"));
 	path = clq_arena_printf(arena, "%s/%.*s",
 	    attachment_base_path(clq_request_server(req)), CLQ_FMT(location));
 	if (lstat(path.p, &st) == -1 || !S_ISREG(st.st_mode))

@@ -10,10 +10,12 @@
 cases() {
 	local port
 	port=$(free_port)
+	mkdir -p "$tmp/files"
 	cat > "$tmp/$1.ini" << INI
 [app:main]
 use = kinto
-includes = kinto.plugins.default_bucket kinto.plugins.flush
+includes = kinto.plugins.default_bucket kinto.plugins.flush kinto_attachment
+attachment.base_path = $tmp/files
 multiauth.policies = basicauth
 userid_hmac_secret = some-secret-string
 storage_backend = $1

@@ -16,11 +16,14 @@ serve cases --port "$port" --data "$tmp/data" || {
 python3 -B "$top/tests/protocol/run.py" "$(url_of cases)"
 status=$?
 
+mkdir "$tmp/files"
 cat > "$tmp/plugins.ini" << EOF
 [app:main]
 use = kinto
 includes = kinto.plugins.default_bucket kinto.plugins.flush
            kinto.plugins.history kinto.plugins.counters
+           kinto_attachment
+attachment.base_path = $tmp/files
 experimental_permissions_endpoint = true
 user-data_delete_principals = system.Authenticated
 multiauth.policies = basicauth
@@ -40,7 +43,7 @@ python3 -B "$top/tests/protocol/run.py" "$(url_of plugins)"
 status=$((status || $?))
 
 sed -e 's/^includes = .*/includes = kinto.plugins.accounts kinto.plugins.flush/' \
-    -e '/^           kinto\.plugins/d' \
+    -e '/^           kinto/d' -e '/^attachment/d' \
     -e 's/^multiauth.policies = .*/multiauth.policies = account basicauth/' \
     -e 's/plugins\.db/accounts.db/' "$tmp/plugins.ini" > "$tmp/accounts.ini"
 cat >> "$tmp/accounts.ini" << EOF

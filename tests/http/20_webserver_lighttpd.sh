@@ -19,6 +19,7 @@ server=$!
 pids+=("$server")
 await "$port" "$server"
 suite
+suite_files 40000000
 suite_down
 suite_up "$server"
 plan

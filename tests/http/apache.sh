@@ -2,9 +2,12 @@
 # shellcheck shell=bash disable=SC2154
 #
 # An Apache of our own, for the tests that put one in front. To be sourced
-# after webserver.sh.
+# before webserver.sh.
 
 modules=/usr/lib/apache2/modules
+# Not among the modules that come with Apache.
+sendfile=
+[ ! -e $modules/mod_xsendfile.so ] || sendfile=x-sendfile
 
 # apache_head MODULE...: the part of the configuration that is not cliquet's.
 apache_head() {

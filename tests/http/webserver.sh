@@ -9,6 +9,7 @@
 #	start_nginx		etc/nginx.conf; its pid is $server
 #	await PORT PID		wait until requests are answered
 #	suite			the requests, to http://127.0.0.1:$port
+#	suite_files		uploads, and downloads both ways
 #	suite_down		what is said without cliquetd
 #	plan			the last line, and exit
 
@@ -23,6 +24,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/clq-web.XXXXXX") || exit 99
 chmod 755 "$dir"
 socket=$dir/c.sock
 errordir=$dir/errors
+: "${sendfile=x-sendfile}"	# empty: there is no module for it
 pids=()
 n=0
 failed=0
@@ -85,7 +87,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 # expand FILE: a template of etc/ with this test's names.
 expand() {
 	sed -e "s|@socket@|$socket|g" -e "s|@listen@|${listen:-$port}|g" \
-	    -e "s|@errordir@|$errordir|g" -e "s|@sbindir@|$dir|g" \
+	    -e "s|@errordir@|$errordir|g" -e "s|@attachmentdir@|$dir/files|g" -e "s|@sbindir@|$dir|g" \
 	    -e "s|@sysconfdir@/cliquet/|$dir/|g" \
 	    -e "s|@400@|$(cat "$src/etc/errors/400.json")|" \
 	    -e "s|@413@|$(cat "$src/etc/errors/413.json")|" \
@@ -93,7 +95,7 @@ expand() {
 }
 
 port=$(free_port)
-mkdir "$errordir"
+mkdir "$errordir" "$dir/files"
 for code in 400 413 500 503; do
 	cp "$src/etc/errors/$code.json" "$errordir/$code.json"
 	cp "$src/etc/errors/$code.json" "$errordir/$code.html"
@@ -101,7 +103,10 @@ done
 cat > "$dir/cliquet.ini" <<EOF
 [app:main]
 use = kinto
-includes = default_bucket
+includes = default_bucket kinto_attachment
+attachment.base_path = $dir/files
+attachment.base_url = http://127.0.0.1:$port/attachments/
+attachment.sendfile = ${sendfile:-x-sendfile}
 multiauth.policies = basicauth
 userid_hmac_secret = only for this test
 storage_backend = sqlite
@@ -314,6 +319,64 @@ suite_bodies() {
 	ask /v1/ -H "X-Long: $(head -c 90000 /dev/zero | tr '\0' x)"
 	case $code in 400 | 431) result "a very long header is refused" 0 ;;
 	*) is "a very long header" "$code" 400 ;; esac
+}
+
+# upload ID FILE: by alice; $location is below base_url.
+upload() {
+	ask "/v1/buckets/web/collections/c/records/$1/attachment" \
+	    -u alice:secret -H 'Expect:' -F "attachment=@$2"
+	location=$(json 'j.get("location", "none")')
+	location=${location#"http://127.0.0.1:$port"}
+}
+
+# download PATH FILE: it is that file, of no site's name.
+download() {
+	ask "$1" -H 'Origin: http://site.example'
+	is "$3" "$code" 200
+	cmp "$2" "$dir/body"
+	result "the very file" $?
+	is "which runs no script" "$(header content-security-policy)" \
+	    "default-src 'none'; sandbox"
+	is "is what it says" "$(header x-content-type-options)" nosniff
+	is "and may be read by scripts" \
+	    "$(header access-control-allow-origin)" "*"
+}
+
+# suite_files LARGE: LARGE bytes are taken.
+suite_files() {
+	local first
+	printf '<script>\0\r\n--x' > "$dir/page.txt"
+	upload f "$dir/page.txt"
+	is "an upload" "$code" 200
+	download "$location" "$dir/page.txt" "served at base_url"
+	[ -z "$sendfile" ] ||
+	    download "/v1$location" "$dir/page.txt" "sent for cliquetd"
+	first=$location
+	ask "$first" -H 'Range: bytes=1-6'
+	is "in part too" "$code $(cat "$dir/body")" "206 script"
+	head -c "$1" /dev/urandom > "$dir/large.bin"
+	mv "$dir/large.bin" "$dir/large.txt"
+	upload f "$dir/large.txt"
+	is "a file of $1 bytes" "$code" 200
+	ask "$first"
+	is "the one it replaced is gone" "$code" 404
+	ask "/v1$first"
+	is "for cliquetd too" "$code" 404
+	ask "${sendfile:+/v1}$location"
+	is "the new one comes whole" "$code $(sha256sum < "$dir/body")" \
+	    "200 $(sha256sum < "$dir/large.txt")"
+	ask "/.${location#/}"
+	[ "$code" != 200 ]
+	result "no other way leads to it" $?
+	ask /attachments/.incoming/
+	case $code in 403 | 404) result "nor to what is on its way" 0 ;;
+	*) is "nor to what is on its way" "$code" 404 ;; esac
+	ask /attachments/../test.db
+	case $code in 307 | 400 | 404) result "nor to what lies beside" 0 ;;
+	*) is "nor to what lies beside" "$code" 404 ;; esac
+	alice /v1/buckets/web/collections/c/records/f -X DELETE
+	ask "$location"
+	is "deleted with its record" "$code" 404
 }
 
 suite() {

@@ -69,6 +69,25 @@ for name in '../x' 'A' '1a' '' 'a-b' "$(printf 'a%.0s' {1..41})"; do
 	result "no project '$name'" $? "$dir/new.log"
 done
 
+# ---- a backend of one's own (docs/backends.md) -------------------------------
+
+# shellcheck disable=SC2046
+${CC:-cc} -std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -shared \
+    $(pkg-config --cflags cliquet) -o "$dir/folder.so" \
+    "$src/docs/examples/folder.c" > "$dir/build.log" 2>&1
+result "the example of a backend builds" $? "$dir/build.log"
+conformance=$(find "$root" -path '*/conformance/cache' | head -n 1)
+if [ -z "$conformance" ]; then
+	make -C "$builddir" -s install-conformance DESTDIR="$root" \
+	    > "$dir/install.log" 2>&1
+	result "make install-conformance" $? "$dir/install.log"
+	conformance=$(find "$root" -path '*/conformance/cache' | head -n 1)
+fi
+CLQ_TEST_PLUGIN=$dir/folder.so CLQ_TEST_URL=$dir/folder \
+    "$conformance" -j1 --tap="$dir/suite.tap" > "$dir/suite.log" 2>&1 &&
+    [ "$(grep -c '^ok' "$dir/suite.tap")" -ge 19 ]
+result "and keeps all promises of a cache" $? "$dir/suite.log"
+
 # ---- the layers ------------------------------------------------------------
 
 # A copy of the plugins, so that "core/..." is not to be found.

@@ -224,6 +224,21 @@ Test(incoming, answer_is_laid_out_in_records)
 	}
 }
 
+Test(incoming, mod_fcgid_is_given_no_redirect)
+{
+	struct clq_request *req = clq_request_new(NULL, arena);
+
+	clq_set_header(req, "Location", CLQ_STR("http://h/"));
+	clq_set_header(req, "ETag", CLQ_STR("\"1\""));
+	req->response.status = 201;
+	clq_reply_no_redirect(req);
+	cr_expect_eq(req->response.headers.n, 2);
+	req->response.status = 200;
+	clq_reply_no_redirect(req);
+	cr_assert_eq(req->response.headers.n, 1);
+	cr_expect(clq_str_is(req->response.headers.items[0].name, "ETag"));
+}
+
 Test(incoming, headers_beyond_a_record)
 {
 	struct clq_request *req = clq_request_new(NULL, arena);

@@ -78,6 +78,12 @@ async function api(base, method, path, data) {
 
 const BUCKET = "/buckets/blog";
 const COLLECTION = `${BUCKET}/collections/articles`;
+const PICTURES = `${BUCKET}/collections/pictures`;
+const DOT = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQ" +
+    "AAAABJRU5ErkJggg==",
+  "base64"
+);
 
 function making(base, user) {
   const { page, step, expecting } = user;
@@ -283,6 +289,71 @@ function other(base, user) {
   ];
 }
 
+// Files of records (docs/attachments.md).
+function attaching(base, user) {
+  const { page, step } = user;
+  const { at, press, field, shown, count } = screens(base, page);
+  const choose = (name, mimeType, buffer) =>
+    field("__attachment__").setInputFiles({ name, mimeType, buffer });
+  const attachment = async () =>
+    (await api(base, "GET", `${PICTURES}/records`)).data[0].attachment;
+  const edit = async () => {
+    await at(`${PICTURES}/records`);
+    await page.getByTitle("Edit record").first().click();
+  };
+
+  return [
+    step("create a collection whose records have files", async () => {
+      await at(`${BUCKET}/collections/create`);
+      await field("id").fill("pictures");
+      await field("attachment_enabled").check();
+      await press("Create collection");
+      await shown("Collection created.");
+      const { data } = await api(base, "GET", PICTURES);
+      assert.equal(data.attachment.enabled, true);
+    }),
+    step("upload a file with a new record", async () => {
+      await at(`${PICTURES}/records/create`);
+      await choose("dot.png", "image/png", DOT);
+      await press("Create record");
+      await shown("Record created");
+      await count(1);
+      const { filename, mimetype, size, location } = await attachment();
+      assert.deepEqual(
+        [filename, mimetype, size],
+        ["dot.png", "image/png", DOT.length]
+      );
+      const file = Buffer.from(await (await fetch(location)).arrayBuffer());
+      assert.ok(file.equals(DOT));
+    }),
+    step("the picture is shown with its record", async () => {
+      await edit();
+      await shown("Attachment information");
+      const picture = page.locator(".attachment-img img");
+      await picture.waitFor();
+      await page.waitForFunction(
+        () => document.querySelector(".attachment-img img").naturalWidth === 1
+      );
+    }),
+    step("replace it", async () => {
+      const { location } = await attachment();
+      await choose("words.txt", "text/plain", Buffer.from("some words"));
+      await press("Update record");
+      await shown("Record updated");
+      assert.equal((await attachment()).filename, "words.txt");
+      assert.equal((await fetch(location)).status, 404);
+    }),
+    step("delete it", async () => {
+      const { location } = await attachment();
+      await edit();
+      await press("Delete this attachment");
+      await page.locator(".attachment-info").waitFor({ state: "detached" });
+      assert.equal(await attachment(), null);
+      assert.equal((await fetch(location)).status, 404);
+    }),
+  ];
+}
+
 function deleting(base, user) {
   const { page, step } = user;
   const { at, press, field, shown, gone, count, logOut } = screens(base, page);
@@ -332,4 +403,4 @@ function deleting(base, user) {
   ];
 }
 
-module.exports = { making, looking, sharing, other, deleting };
+module.exports = { attaching, making, looking, sharing, other, deleting };

@@ -38,6 +38,8 @@ memcached -l 127.0.0.1 -p "$memcached_port" -U 0 -m 64 $user \
     < /dev/null > /dev/null 2>&1 &
 serve_pids+=($!)
 
+mkdir "$tmp/files"
+
 # ini NAME URL CACHE...: a configuration for a storage and lines for a cache.
 ini() {
 	cat > "$tmp/$1.ini" << INI
@@ -47,6 +49,8 @@ includes = kinto.plugins.default_bucket
 	kinto.plugins.history
 	kinto.plugins.accounts
 	kinto.plugins.admin
+	kinto_attachment
+attachment.base_path = $tmp/files
 admin_assets_path = $console
 multiauth.policies = account basicauth
 multiauth.policy.account.use = kinto.plugins.accounts.AccountsPolicy

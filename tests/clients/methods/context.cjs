@@ -22,11 +22,21 @@ const KintoClient =
     ? require("kinto/dist/kinto.min.js").KintoClient
     : require("kinto-http").default;
 
-// In Node, kinto-http hands a Blob to a form that takes none; browsers get this.
+// The build of browsers, with the FormData of Node.
 const BrowserClient =
   packageName === "kinto"
     ? KintoClient
     : require("kinto-http/dist/kinto-http.min.js");
+
+// Clients that upload files. kinto-http makes forms of the package form-data,
+// which node-fetch understands; the fetch of Node sends "[object FormData]".
+const uploaders =
+  packageName === "kinto"
+    ? [["fetch of Node", {}]]
+    : [
+        ["node-fetch", { fetchFunc: require("node-fetch") }],
+        ["build of browsers", { browser: true }],
+      ];
 
 const example = new KintoClient(base);
 reflect.watch("KintoClient", example);
@@ -98,6 +108,7 @@ module.exports = {
   refused,
   sorted,
   unique,
+  uploaders,
   urlOf,
   userId,
 };

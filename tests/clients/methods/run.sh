@@ -62,14 +62,6 @@ start_memcached() {
 	    ${user[@]+"${user[@]}"}
 }
 
-# The web server that offers the files of records.
-start_files() {
-	mkdir -p "$tmp/files"
-	files=$(free_port)
-	start "$files" python3 -m http.server --bind 127.0.0.1 \
-	    --directory "$tmp/files" "$files"
-}
-
 # The storage taken away and brought back: PostgreSQL stopped; a file locked.
 make_outage() {
 	if [ "$backend" = postgresql ]; then
@@ -105,16 +97,13 @@ EOF
 start_servers() {
 	local kind
 	[ "$backend" != postgresql ] || start_memcached || return 1
-	start_files || return 1
+	mkdir "$tmp/files"
 	for kind in main soft hard bare upstream; do
 		{
 			cat "$here/$kind.ini"
-			if [ -d "$top/apps/attachment" ] &&
-			    grep -q includes "$here/$kind.ini"; then
+			if grep -q includes "$here/$kind.ini"; then
 				echo "                 kinto_attachment"
 				echo "kinto.attachment.base_path = $tmp/files"
-				echo "kinto.attachment.base_url =" \
-				    "http://127.0.0.1:$files/"
 			fi
 			echo "account_bcrypt_rounds = 4"
 			storage $kind
