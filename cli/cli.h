@@ -25,6 +25,7 @@ enum { CLI_MAX_HEADERS = 32 };
 /* The command line; texts are borrowed from argv, NULL where not given. */
 struct cli {
 	const char	 *ini;		/* never NULL */
+	bool		  ini_given;	/* by --ini, and not found by itself */
 	bool		  quiet;
 	bool		  verbose;
 	bool		  dry_run;

@@ -202,7 +202,7 @@ parse_options(int argc, char **argv, struct cli *cli, unsigned *used,
 		else if (c == OPT_JSON)
 			cli->json = true;
 		else if (c == 'i')
-			cli->ini = optarg;
+			cli->ini_given = (cli->ini = optarg) != NULL;
 		else if (c == 'q')
 			cli->quiet = true;
 		else if (c == 'v')

@@ -104,6 +104,15 @@ look_everywhere(struct found *f)
 		closedir(proc);
 }
 
+static void
+name_them(const struct found *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		clq_log_err("  cliquet top %ld   # %.*s",
+		    (long)atomic_load(&f->boards[i]->pid), (int)strnlen(
+		    f->boards[i]->head.ini, 500), f->boards[i]->head.ini);
+}
+
 /* Which one is meant: that of the ini, or the only one. NULL: said. */
 static const struct clq_scoreboard *
 choose(const struct cli *cli, struct found *f)
@@ -122,16 +131,17 @@ choose(const struct cli *cli, struct found *f)
 	free(ini);
 	if (same == 1)
 		return chosen;
-	if (f->n == 1)
+	if (cli->ini_given && same == 0 && cli->noperands == 0) {
+		clq_log_err("the server of %s is not running, or is another "
+		    "user's%s", cli->ini, f->n > 0 ? "; these are running:" :
+		    "");
+		name_them(f);
+	} else if (f->n == 1) {
 		return f->boards[0];
-	if (f->n > 1) {
+	} else if (f->n > 1) {
 		clq_log_err("several servers are running; name the process id "
 		    "of one:");
-		for (size_t i = 0; i < f->n; i++)
-			clq_log_err("  cliquet top %ld   # %.*s",
-			    (long)atomic_load(&f->boards[i]->pid), (int)strnlen(
-			    f->boards[i]->head.ini, 500),
-			    f->boards[i]->head.ini);
+		name_them(f);
 	} else if (f->other_version) {
 		clq_log_err("the running server is of another version than "
 		    "this command; use the one that belongs to it");

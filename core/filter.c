@@ -120,6 +120,13 @@ split_name(struct clq_str name, enum clq_op *op, struct clq_str *field)
 	}
 }
 
+/* How values of a field are read. */
+enum reading {
+	READ_TYPED,		/* section 04-2 */
+	READ_NUMBERS,		/* numbers are the text sent */
+	READ_TEXT		/* so is all but a text in quotes, and null */
+};
+
 /* One filter in the making: a parameter and how often it was sent. */
 struct filter_source {
 	struct clq_request	*req;
@@ -128,7 +135,7 @@ struct filter_source {
 	enum clq_op		 op;
 	struct clq_str		 value;		/* the first */
 	cJSON			*list;		/* all, if more than one */
-	bool			 text;		/* numbers are texts */
+	enum reading		 reading;
 };
 
 /* JSON's idea of true, with Python's of empty. */
@@ -154,24 +161,27 @@ has_value(const struct filter_source *src)
 	return clq_json_own(arena, cJSON_CreateBool(truthy(v)));
 }
 
+static cJSON *
+read_value(struct clq_arena *arena, struct clq_str s, enum reading reading)
+{
+	cJSON *v = clq_param_typed(arena, s);
+	bool text = (reading == READ_NUMBERS && cJSON_IsNumber(v)) ||
+	    (reading == READ_TEXT && !cJSON_IsString(v) && !cJSON_IsNull(v));
+
+	return text ? text_value(arena, s) : v;
+}
+
 /* "a,b," -> ["a","b"], each typed. */
 static cJSON *
-split_list(struct clq_arena *arena, struct clq_str s, bool text)
+split_list(struct clq_arena *arena, struct clq_str s, enum reading reading)
 {
 	cJSON *list = clq_json_own(arena, cJSON_CreateArray());
-	struct clq_str item, why;
-	cJSON *v;
+	struct clq_str item;
 
-	while (clq_str_next(&s, ',', &item)) {
-		if (item.len == 0)
-			continue;
-		if (clq_json_parse(arena, item, &v, &why) == CLQ_OK &&
-		    !(text && cJSON_IsNumber(v)))
-			v = cJSON_Duplicate(v, true);
-		else
-			v = clq_json_new_str(item);
-		cJSON_AddItemToArray(list, v);
-	}
+	while (clq_str_next(&s, ',', &item))
+		if (item.len > 0)
+			cJSON_AddItemToArray(list, cJSON_Duplicate(
+			    read_value(arena, item, reading), true));
 	return list;
 }
 
@@ -184,10 +194,8 @@ value_of(const struct filter_source *src)
 	if (src->list != NULL)
 		return src->list;
 	if (src->op == CLQ_OP_IN || src->op == CLQ_OP_EXCLUDE)
-		return split_list(arena, src->value, src->text);
-	v = clq_param_typed(arena, src->value);
-	if (src->text && cJSON_IsNumber(v))
-		v = text_value(arena, src->value);
+		return split_list(arena, src->value, src->reading);
+	v = read_value(arena, src->value, src->reading);
 	if (src->op != CLQ_OP_CONTAINS && src->op != CLQ_OP_CONTAINS_ANY)
 		return v;
 	if (cJSON_IsArray(v))
@@ -272,13 +280,22 @@ field_filter(const struct filter_source *src, struct clq_filter *out)
 	return CLQ_OK;
 }
 
-static bool
-is_text(const struct clq_resource *decl, struct clq_str field)
+static enum reading
+reading_of(const struct clq_resource *decl, struct clq_str name)
 {
-	for (size_t i = 0; i < decl->nfields; i++)
-		if (clq_str_is(field, decl->fields[i].name))
-			return (decl->fields[i].flags & CLQ_FIELD_TEXT) != 0;
-	return false;
+	const struct clq_field *f = NULL;
+	bool text;
+
+	for (size_t i = 0; i < decl->nfields && f == NULL; i++)
+		if (clq_str_is(name, decl->fields[i].name))
+			f = &decl->fields[i];
+	if (f == NULL)
+		return READ_TYPED;
+	text = (f->flags & CLQ_FIELD_TEXT) != 0;
+	if ((f->flags & CLQ_FIELD_TYPED) != 0)
+		return text ? READ_NUMBERS : READ_TYPED;
+	return text || f->type == CLQ_FIELD_STRING ||
+	    f->type == CLQ_FIELD_URL ? READ_TEXT : READ_TYPED;
 }
 
 static enum clq_status
@@ -299,7 +316,7 @@ add_filter(struct filter_source *src, const struct clq_resource *decl,
 	if (clq_str_is(src->field, "last_modified"))
 		return timestamp_filter(src,
 		    clq_str_is(src->param, "last_modified"), out);
-	src->text = is_text(decl, src->field);
+	src->reading = reading_of(decl, src->field);
 	return field_filter(src, out);
 }
 

@@ -34,8 +34,8 @@ input_fault(struct clq_server *srv, const char *pattern,
     const struct clq_input *input)
 {
 	enum clq_field_type type = input->field.type;
-	struct clq_str why, variable;
-	cJSON *tree;
+	struct clq_str variable;
+	const char *fault;
 
 	if (input->field.name == NULL || input->field.name[0] == '\0')
 		return "has no name";
@@ -45,9 +45,8 @@ input_fault(struct clq_server *srv, const char *pattern,
 	if (input->in != CLQ_IN_BODY && (type == CLQ_FIELD_OBJECT ||
 	    type == CLQ_FIELD_LIST))
 		return "is an object or a list, which only a body holds";
-	if (input->field.def != NULL && clq_json_parse(srv->arena,
-	    clq_str_of(input->field.def), &tree, &why) != CLQ_OK)
-		return "has a default that is not JSON";
+	if ((fault = clq_field_fault(srv->arena, &input->field)) != NULL)
+		return fault;
 	variable = clq_arena_printf(srv->arena, "{%s", input->field.name);
 	if (input->in == CLQ_IN_PATH && clq_str_search(clq_str_of(pattern),
 	    variable) == strlen(pattern))

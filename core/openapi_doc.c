@@ -219,14 +219,28 @@ resource_of_variable(const struct clq_oa *oa, struct clq_str before)
 	return NULL;
 }
 
+/* A service that declares the variable says itself what it may be. */
+static bool
+declares(const struct clq_route *r, struct clq_str variable)
+{
+	for (size_t i = 0; i < r->ninputs; i++)
+		if (r->inputs[i].in == CLQ_IN_PATH &&
+		    clq_str_is(variable, r->inputs[i].field.name))
+			return true;
+	return false;
+}
+
 static void
-add_variable(struct clq_oa *oa, struct clq_str before, struct clq_str name)
+add_variable(struct clq_oa *oa, const struct clq_route *r,
+    struct clq_str before, struct clq_str name)
 {
 	const struct clq_resource_entry *e = resource_of_variable(oa, before);
 	bool rest = clq_str_ends(name, "*");
 
 	if (rest)
 		name = clq_str_sub(name, 0, name.len - 1);
+	if (declares(r, name))
+		e = NULL;
 	clq_buf_addc(&oa->b, '{');
 	clq_oa_member(&oa->b, "name", "%.*s", CLQ_FMT(name));
 	clq_oa_add(&oa->b, ",'in':'path','required':true,");
@@ -243,8 +257,9 @@ add_variable(struct clq_oa *oa, struct clq_str before, struct clq_str name)
 }
 
 static void
-add_variables(struct clq_oa *oa, struct clq_str path)
+add_variables(struct clq_oa *oa, const struct clq_route *r)
 {
+	struct clq_str path = clq_str_of(r->pattern);
 	const char *sep = "'parameters':[";
 	size_t open = 0, close;
 
@@ -255,7 +270,7 @@ add_variables(struct clq_oa *oa, struct clq_str path)
 		close = clq_str_find(path, '}', open);
 		clq_oa_add(&oa->b, sep);
 		sep = ",";
-		add_variable(oa, clq_str_sub(path, 0, open - 1),
+		add_variable(oa, r, clq_str_sub(path, 0, open - 1),
 		    clq_str_sub(path, open + 1, close));
 		open = close;
 	}
@@ -356,7 +371,7 @@ add_paths(struct clq_oa *oa)
 		clq_buf_adds(&oa->b, i > 0 ? "," : "");
 		clq_oa_str(&oa->b, path_name(oa, list[i]->pattern));
 		clq_oa_add(&oa->b, ":{");
-		add_variables(oa, clq_str_of(list[i]->pattern));
+		add_variables(oa, list[i]);
 		rc = add_operations(oa, list[i]);
 		clq_buf_addc(&oa->b, '}');
 	}

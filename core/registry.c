@@ -297,17 +297,18 @@ declaration_fault(const struct clq_resource *decl)
 	return NULL;
 }
 
-/* Defaults are JSON, and of the type that they stand in for. */
+/* The first field that is wrong by itself, and how; or NULL. */
 static const char *
 field_fault(struct clq_server *srv, const struct clq_resource *decl)
 {
-	struct clq_str why;
-	cJSON *tree;
+	const char *fault;
 
-	for (size_t i = 0; i < decl->nfields; i++)
-		if (decl->fields[i].def != NULL && clq_json_parse(srv->arena,
-		    clq_str_of(decl->fields[i].def), &tree, &why) != CLQ_OK)
-			return decl->fields[i].name;
+	for (size_t i = 0; i < decl->nfields; i++) {
+		fault = clq_field_fault(srv->arena, &decl->fields[i]);
+		if (fault != NULL)
+			return clq_arena_printf(srv->arena, "its field %s %s",
+			    decl->fields[i].name, fault).p;
+	}
 	return NULL;
 }
 
@@ -362,14 +363,11 @@ check(struct clq_server *srv, const struct clq_resource *decl)
 {
 	const char *fault = declaration_fault(decl);
 
+	if (fault == NULL)
+		fault = field_fault(srv, decl);
 	if (fault != NULL) {
 		clq_log_err("resource %s: %s", decl->name != NULL ?
 		    decl->name : "?", fault);
-		return CLQ_INVALID;
-	}
-	if ((fault = field_fault(srv, decl)) != NULL) {
-		clq_log_err("resource %s: the default of %s is not JSON",
-		    decl->name, fault);
 		return CLQ_INVALID;
 	}
 	for (size_t i = 0; i < srv->nresources; i++) {

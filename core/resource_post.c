@@ -87,6 +87,35 @@ answer_existing(struct clq_target *t, const struct clq_object *obj)
 	return clq_answer_object(t, 200, read, &t->lookup.acl);
 }
 
+/*
+ * A value that has to be unique is there already: the answer is the object that
+ * has it (section 03-11). In a list of many users that is one more object to be
+ * read, with rights of its own; who may not read it gets a 409 that names no
+ * more than its id.
+ */
+static enum clq_status
+answer_equal(struct clq_target *t, const char *field,
+    const struct clq_object *other)
+{
+	struct clq_target *u;
+	enum clq_status rc;
+
+	if ((t->entry->decl->flags & CLQ_RESOURCE_USER) != 0)
+		return answer_existing(t, other);
+	u = clq_target_new(t->req, t->entry);
+	u->at = t->at;
+	u->owner = t->owner;
+	clq_place_set_id(t->req->arena, &u->at, other->id);
+	clq_target_ask(u, CLQ_ACCESS_READ);
+	if ((rc = clq_target_lookup(u, CLQ_LOOK_ACL)) != CLQ_OK)
+		return rc;
+	if (u->existing == NULL)
+		return CLQ_RETRY;
+	return clq_target_granted(u, CLQ_ACCESS_READ) ?
+	    answer_existing(u, u->existing) :
+	    clq_model_refuse(t, field, other);
+}
+
 static enum clq_status
 create(struct clq_target *t, const struct clq_body *body)
 {
@@ -107,9 +136,7 @@ create(struct clq_target *t, const struct clq_body *body)
 	    (rc = clq_model_unique(t, edit->data, &field, &other)) != CLQ_OK)
 		return rc;
 	if (field != NULL)
-		return (t->entry->decl->flags & CLQ_RESOURCE_USER) != 0 ?
-		    answer_existing(t, &other) :
-		    clq_model_refuse(t, field, &other);		/* 409 */
+		return answer_equal(t, field, &other);		/* 200 409 */
 	if ((rc = clq_model_store(t, edit)) != CLQ_OK)
 		return rc;
 	return clq_answer_edit(t, 201, edit);

@@ -375,6 +375,47 @@ clq_schema_field(struct clq_request *req, const struct clq_field *f,
 		clq_json_remove(data, f->name);
 }
 
+/* The default, checked as if a client had sent it. */
+static const char *
+default_fault(struct clq_arena *arena, const struct clq_field *f)
+{
+	struct clq_request *req = clq_arena_calloc(arena, 1, sizeof *req);
+	struct check c = { .req = req, .field = f, .location = "body",
+	    .name = clq_str_of(f->name) };
+	struct clq_str why, text = clq_str_of(f->def);
+	cJSON *def;
+
+	if (clq_json_parse(arena, text, &def, &why) != CLQ_OK)
+		return clq_arena_printf(arena, "has the default %s, which is "
+		    "not JSON", f->def).p;
+	if (cJSON_IsNull(def))
+		return NULL;		/* "not set", of any type */
+	req->arena = arena;
+	c.data = clq_json_own(arena, cJSON_CreateObject());
+	clq_json_set(c.data, f->name, cJSON_Duplicate(def, true));
+	c.value = clq_json_get(c.data, f->name);
+	check_value(&c);
+	if (req->error.ninvalid > 0)
+		return clq_arena_printf(arena, "has the default %s, which it "
+		    "would refuse: %.*s", f->def,
+		    CLQ_FMT(req->error.invalid[0].description)).p;
+	if (!clq_json_equal(def, c.value))
+		return clq_arena_printf(arena, "has the default %s, which is "
+		    "not of its type; write %.*s", f->def,
+		    CLQ_FMT(clq_json_text(arena, c.value))).p;
+	return NULL;
+}
+
+const char *
+clq_field_fault(struct clq_arena *arena, const struct clq_field *f)
+{
+	if (f->min > f->max)
+		return clq_arena_printf(arena, "has a min, %lld, that is "
+		    "greater than its max, %lld", (long long)f->min,
+		    (long long)f->max).p;
+	return f->def != NULL ? default_fault(arena, f) : NULL;
+}
+
 static const struct clq_field *
 find_field(const struct clq_resource *decl, struct clq_str name)
 {

@@ -18,7 +18,8 @@ static clq_scope_f scope;
 static clq_inherit_f inherit;
 
 static const struct clq_field fields[] = {
-	{ .name = "password", .type = CLQ_FIELD_STRING, .flags = CLQ_REQUIRED },
+	{ .name = "password", .type = CLQ_FIELD_STRING,
+	  .flags = CLQ_REQUIRED | CLQ_FIELD_TYPED },
 };
 
 static const struct clq_id_kind names = { .valid = accounts_name_valid };

@@ -29,21 +29,21 @@ static const struct clq_setting settings[] = {
 
 /* ---- the list ---------------------------------------------------------- */
 
+/* Filters follow section 04-2, as those of Kinto's kinds do; ids are texts. */
+#define ENTRY	CLQ_FIELD_STRING, CLQ_FIELD_TYPED
+#define ID	CLQ_FIELD_STRING, CLQ_FIELD_TYPED | CLQ_FIELD_TEXT
+
 static const struct clq_field fields[] = {
-	{ .name = "user_id", .type = CLQ_FIELD_STRING },
-	{ .name = "uri", .type = CLQ_FIELD_STRING },
-	{ .name = "action", .type = CLQ_FIELD_STRING },
-	{ .name = "date", .type = CLQ_FIELD_STRING },
-	{ .name = "resource_name", .type = CLQ_FIELD_STRING },
-	{ .name = "bucket_id", .type = CLQ_FIELD_STRING,
-	  .flags = CLQ_FIELD_TEXT },
-	{ .name = "collection_id", .type = CLQ_FIELD_STRING,
-	  .flags = CLQ_FIELD_TEXT },
-	{ .name = "group_id", .type = CLQ_FIELD_STRING,
-	  .flags = CLQ_FIELD_TEXT },
-	{ .name = "record_id", .type = CLQ_FIELD_STRING,
-	  .flags = CLQ_FIELD_TEXT },
-	{ .name = "target", .type = CLQ_FIELD_OBJECT },
+	{ "user_id", ENTRY, NULL, 0, 0 },
+	{ "uri", ENTRY, NULL, 0, 0 },
+	{ "action", ENTRY, NULL, 0, 0 },
+	{ "date", ENTRY, NULL, 0, 0 },
+	{ "resource_name", ENTRY, NULL, 0, 0 },
+	{ "bucket_id", ID, NULL, 0, 0 },
+	{ "collection_id", ID, NULL, 0, 0 },
+	{ "group_id", ID, NULL, 0, 0 },
+	{ "record_id", ID, NULL, 0, 0 },
+	{ "target", CLQ_FIELD_OBJECT, 0, NULL, 0, 0 },
 };
 
 /* Entries are read by who may read the bucket or the entry, and deleted by who

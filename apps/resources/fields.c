@@ -135,6 +135,7 @@ static bool
 complete(struct line *l, bool has_min, bool has_max)
 {
 	struct clq_field *f = l->field;
+	const char *fault;
 
 	if (l->bounded && !has_max)
 		f->max = INT64_MAX;
@@ -143,6 +144,13 @@ complete(struct line *l, bool has_min, bool has_max)
 	if (f->min > f->max)
 		return ini_wrong(l->ini, l->r, l->key, "%s: min is greater "
 		    "than max; change one of them", f->name);
+	if ((f->flags & CLQ_REQUIRED) != 0 && f->def != NULL)
+		return ini_wrong(l->ini, l->r, l->key, "%s: what is required "
+		    "is never missing, so its default is never used; leave "
+		    "one of the two out", f->name);
+	if ((fault = clq_field_fault(l->ini->arena, f)) != NULL)
+		return ini_wrong(l->ini, l->r, l->key, "%s %s", f->name,
+		    fault);
 	if ((f->flags & CLQ_FIELD_AUTO_NOW) != 0 &&
 	    f->type != CLQ_FIELD_TIMESTAMP)
 		return ini_wrong(l->ini, l->r, l->key, "%s: auto_now is for "

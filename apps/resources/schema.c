@@ -102,6 +102,14 @@ line_of(struct clq_str text, struct clq_str why)
 
 /* ---- the tree ---------------------------------------------------------- */
 
+static void
+free_schema(void *p)
+{
+	struct js_schema *schema = p;
+
+	js_schema_free(&schema);
+}
+
 /* Nobody can require what the server makes. */
 static void
 not_required(cJSON *schema)
@@ -123,15 +131,76 @@ not_required(cJSON *schema)
 		clq_json_remove(schema, "required");
 }
 
+/*
+ * The schema without what objects as a whole must fit: so that a single
+ * attribute can be checked. NULL: it does not compile alone.
+ */
+static struct js_schema *
+of_properties(struct ini *ini, const cJSON *schema)
+{
+	static const char *const kept[] = {
+		"$schema", "$id", "id", "definitions", "$defs", "properties"
+	};
+	cJSON *part = clq_json_own(ini->arena, cJSON_CreateObject());
+	struct js_schema *out;
+	const cJSON *item;
+	struct js_error e;
+
+	for (size_t i = 0; i < CLQ_COUNT(kept); i++)
+		if ((item = clq_json_get(schema, kept[i])) != NULL)
+			clq_json_set(part, kept[i],
+			    cJSON_Duplicate(item, true));
+	if (js_compile(part, JS_DRAFT_NEWEST, ini->arena, &out, &e) != CLQ_OK)
+		return NULL;
+	clq_arena_defer(ini->arena, free_schema, out);
+	return out;
+}
+
+/* A default that no client could send. */
+static void
+check_default(struct ini *ini, struct ini_resource *r, const char *key,
+    const char *name, const cJSON *def, const struct js_schema *schema)
+{
+	cJSON *object = clq_json_own(ini->arena, cJSON_CreateObject());
+	struct js_error e;
+
+	clq_json_set(object, name, cJSON_Duplicate(def, true));
+	if (schema != NULL && js_validate(schema, object, ini->arena, &e) !=
+	    JS_VALID)
+		ini_wrong(ini, r, key, "the default of \"%s\" does not fit "
+		    "the schema: %.*s; correct one of them", name,
+		    CLQ_FMT(e.message));
+}
+
+/* A text, and nothing but a text or null. */
+static bool
+is_text(const cJSON *property)
+{
+	const cJSON *type = clq_json_get(property, "type"), *item;
+	bool text = false;
+
+	if (!cJSON_IsArray(type))
+		return clq_str_is(clq_json_str(type), "string");
+	cJSON_ArrayForEach(item, type) {
+		if (clq_str_is(clq_json_str(item), "string"))
+			text = true;
+		else if (!clq_str_is(clq_json_str(item), "null"))
+			return false;
+	}
+	return text;
+}
+
 static void
 take_properties(struct ini *ini, struct ini_resource *r, const cJSON *schema,
     const char *key)
 {
 	const cJSON *properties = clq_json_get(schema, "properties"), *p, *def;
+	const struct js_schema *alone;
 	struct clq_field *f;
 
 	if (!cJSON_IsObject(properties))
 		return;
+	alone = of_properties(ini, schema);
 	cJSON_ArrayForEach(p, properties) {
 		struct clq_str name = clq_str_of(p->string);
 
@@ -140,7 +209,11 @@ take_properties(struct ini *ini, struct ini_resource *r, const cJSON *schema,
 			continue;
 		if ((f = ini_field(ini, r, name, key)) == NULL)
 			return;
+		if (f->type == CLQ_FIELD_ANY && is_text(p))
+			f->flags |= CLQ_FIELD_TEXT;
 		def = cJSON_IsObject(p) ? clq_json_get(p, "default") : NULL;
+		if (def != NULL)
+			check_default(ini, r, key, p->string, def, alone);
 		if (def != NULL && f->def == NULL)
 			f->def = clq_arena_cstr(ini->arena,
 			    clq_json_text(ini->arena, def));
@@ -190,14 +263,6 @@ describe(struct ini *ini, struct ini_resource *r, const cJSON *schema)
 }
 
 /* ---- compiling --------------------------------------------------------- */
-
-static void
-free_schema(void *p)
-{
-	struct js_schema *schema = p;
-
-	js_schema_free(&schema);
-}
 
 static bool
 check_draft(struct ini *ini, struct ini_resource *r, const char *key,

@@ -113,6 +113,18 @@ static const struct clq_service declared = {
 	.ninputs = CLQ_COUNT(inputs),
 };
 
+/* Below objects of a resource, with a word of its own on the id. */
+static const struct clq_input below_inputs[] = {
+	{ .in = CLQ_IN_PATH, .field = { .name = "id",
+	  .type = CLQ_FIELD_STRING, .max = 9 } },
+};
+static const struct clq_service below = {
+	.size = sizeof below, .name = "below", .path = "/things/{id}/below",
+	.verbs = some, .nverbs = CLQ_COUNT(some),
+	.flags = CLQ_SERVICE_NO_TX, .inputs = below_inputs,
+	.ninputs = CLQ_COUNT(below_inputs),
+};
+
 /* Before this member was, services ended here. */
 static const struct clq_service old = {
 	.size = offsetof(struct clq_service, openapi), .name = "old",
@@ -166,7 +178,8 @@ setup(struct clq_server *srv)
 		if ((rc = clq_add_service(srv, &services[i])) != CLQ_OK)
 			return rc;
 	if ((rc = clq_add_service(srv, &old)) != CLQ_OK ||
-	    (rc = clq_add_service(srv, &declared)) != CLQ_OK)
+	    (rc = clq_add_service(srv, &declared)) != CLQ_OK ||
+	    (rc = clq_add_service(srv, &below)) != CLQ_OK)
 		return rc;
 	return add_wrong(srv);
 }

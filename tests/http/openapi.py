@@ -50,6 +50,7 @@ THINGS = {**UTILITIES,
           '/plain': 'get head post', '/plain/{some-id}/{b}': 'get head post',
           '/private': 'get head', '/old': 'get head',
           '/declared/{n}': 'get head post',
+          '/things/{id}/below': 'get head post',
           '/any/{rest}': ' '.join(METHODS),
           '/o\'dd $(x)"<&': 'get head post'}
 UUID = '6f1ed002-ab56-4d0f-9a7c-4e4bd0a3d1e1'
@@ -389,6 +390,10 @@ def catalogue(t):
     t.ok('x-head-of-get' not in d['paths']['/private']['head'] and
          'x-head-of-get' in d['paths']['/plain']['head'],
          'catalogue: a HEAD of its own')
+    t.equal(d['paths']['/things/{id}/below']['parameters'],
+            [{'name': 'id', 'in': 'path', 'required': True,
+              'type': 'string'}],
+            'a service that declares an id says alone what it may be')
     declared = d['paths']['/declared/{n}']
     get = {p['name']: p for p in declared['get']['parameters']}
     post = {p['name']: p for p in declared['post']['parameters']}

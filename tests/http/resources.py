@@ -25,6 +25,7 @@ SCHEMA = {
         'name': {'type': 'string', 'pattern': '^[A-Z]'},
         'edible': {'type': 'boolean', 'default': False},
         'spots': {'type': 'array', 'items': {'type': 'integer'}},
+        'code': {'type': 'string'},
         'odd': {'type': ['string', 'null'], 'oneOf': [{'maxLength': 9}, {}]},
     },
     'required': ['name', 'id'],
@@ -58,6 +59,12 @@ access = shared
 ids = relaxed
 create_principals = system.Authenticated
 cache_seconds = 60
+
+[resource:book]
+access = shared
+create_principals = system.Authenticated
+fields = title: string required
+         isbn: string unique
 
 [resource:note]
 path = /some/notes
@@ -177,6 +184,11 @@ def private(t, api):
     t.equal(got.error[:2], (400, 107), 'drop: unknown filters are refused')
     got = api('GET', '/mushrooms?name=Bolet&_sort=name', user=ALICE)
     t.equal(len(got.data), 1, 'filters and sorting')
+    api('PATCH', url, {'data': {'code': '222'}}, user=ALICE)
+    for query in 'code=222', 'code=%22222%22', 'in_code=1,222':
+        got = api('GET', '/mushrooms?' + query, user=ALICE)
+        t.equal(len(got.data), 1, 'schema: a text that looks like a number: '
+                + query)
     changes = api('GET', '/mushrooms?_since=%d' % (
         made.data['last_modified'] - 1), user=ALICE)
     t.equal(len(changes.data), 1, 'synchronisation')
@@ -233,6 +245,40 @@ def shared(t, api):
             ((405, 115), 'GET, HEAD, PUT, OPTIONS'), 'object_methods')
     t.equal(api('DELETE', trees, user=ALICE).status, 405, 'plural_methods')
     t.equal(api('HEAD', '/forests', user=ALICE).status, 200, 'HEAD')
+
+
+def unique(t, api):
+    """In a list of many users: who may read the other one gets it."""
+    book = {'data': {'title': 'A', 'isbn': '222'}}
+    made = api('POST', '/books', book, user=ALICE)
+    again = api('POST', '/books', book, user=ALICE)
+    t.equal((made.status, again.status, again.body, again.headers['etag']),
+            (201, 200, made.body, made.headers['etag']),
+            'unique, shared: the existing one for its owner')
+    got = api('POST', '/books', book, user=BOB)
+    t.equal((got.error[:2], got.body['details']),
+            ((409, 122), {'field': 'isbn'}),
+            'unique, shared: not for who may not read it')
+    url = '/books/' + made.data['id']
+    bob = api.hello(user=BOB).user
+    api('PATCH', url, {'permissions': {'read': [bob]}}, user=ALICE)
+    got = api('POST', '/books', book, user=BOB)
+    t.equal((got.status, got.data['id'], got.body['permissions']),
+            (200, made.data['id'], {}),
+            'unique, shared: for a reader, without the permissions')
+    batch = api('POST', '/batch', {'requests': [
+        {'method': 'POST', 'path': '/books', 'body': book}] * 2}, user=ALICE)
+    t.equal([r['status'] for r in batch.body['responses']], [200, 200],
+            'unique, shared: in a batch')
+    other = api('POST', '/books', {'data': {'title': 'B', 'isbn': '1'}},
+                user=ALICE)
+    got = api('PATCH', '/books/' + other.data['id'],
+              {'data': {'isbn': '222'}}, user=ALICE)
+    t.equal(got.error[:2], (409, 122), 'unique, shared: PATCH is a conflict')
+    for query, n in (('isbn=222', 1), ('isbn=%22222%22', 1), ('not_isbn=222',
+                     1), ('like_isbn=22', 1), ('min_isbn=2', 1)):
+        t.equal(len(api('GET', '/books?' + query, user=ALICE).data), n,
+                'string: filters compare texts: ' + query)
 
 
 def other(t, api):
@@ -324,6 +370,14 @@ WRONG = (
     ('[resource:a]\nfields = name: text\n', r"there is no type 'text'"),
     ('[resource:a]\nfields = id: string\n', r"'id' is there by itself"),
     ('[resource:a]\nfields = n: int default=x\n', r"'x' is not JSON"),
+    ('[resource:a]\nfields = n: int default="nine"\n',
+     r'app.ini:7: .*n has the default "nine", which it would refuse'),
+    ('[resource:a]\nfields = n: int max=3 default=9\n', r'maximum value 3'),
+    ('[resource:a]\nfields = n: string max=3 default="long"\n',
+     r'maximum length 3'),
+    ('[resource:a]\nfields = n: strings default=[1]\n', r'not a string'),
+    ('[resource:a]\nfields = n: string required default="x"\n',
+     r'what is required is never missing'),
     ('[resource:a]\nfields = n: int min=3 max=2\n', r'min is greater'),
     ('[resource:a]\nfields = n: bool min=3\n', r'min and max are for'),
     ('[resource:a]\nfields = n: int needed\n', r"'needed' is nothing"),
@@ -342,6 +396,8 @@ BAD_SCHEMAS = (
     ({'$schema': 'http://x.org/mine'}, r'\$schema names no draft'),
     ({'properties': {'a': {'pattern': '('}}}, r'pattern: .*; correct'),
     ({'$ref': '#/definitions/a'}, r'the reference "#/definitions/a" leads'),
+    ({'properties': {'a': {'type': 'string', 'default': 3}}},
+     r'the default of "a" does not fit the schema: 3 is not'),
     ({'required': 'name'}, r'no JSON Schema: at "/required"'),
 )
 
@@ -373,6 +429,7 @@ def main():
         api = start(t, ini)
         private(t, api)
         shared(t, api)
+        unique(t, api)
         other(t, api)
         described(t, api)
         request(t, ini, api)

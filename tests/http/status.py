@@ -158,8 +158,13 @@ def command(t):
     code, out = t.run([CLIQUET, '--ini', s.ini, 'top', '--json'])
     t.equal((code, json.loads(out)['pid']), (0, s.pid),
             'the server of the ini is found')
-    other = t.start()
     code, out = t.run([CLIQUET, '--ini', '/none', 'top', '--once'])
+    t.ok(code == 1 and 'the server of /none is not running' in out and
+         'cliquet top %d' % s.pid in out,
+         'an ini without a server: it says so, and shows nobody else')
+    other = t.start()
+    code, out = t.run([CLIQUET, 'top', '--once'], env=dict(
+        os.environ, CLIQUET_INI='/none'))
     t.ok(code == 1 and 'cliquet top %d' % s.pid in out and
          'cliquet top %d' % other.pid in out, 'several: it asks which one')
     other.stop()

@@ -14,7 +14,10 @@ static const struct clq_field strict_fields[] = {
 	{ .name = "name", .type = CLQ_FIELD_STRING },
 	{ .name = "target", .type = CLQ_FIELD_OBJECT },
 	{ .name = "serial", .type = CLQ_FIELD_STRING,
-	  .flags = CLQ_FIELD_TEXT },
+	  .flags = CLQ_FIELD_TYPED | CLQ_FIELD_TEXT },
+	{ .name = "action", .type = CLQ_FIELD_STRING,
+	  .flags = CLQ_FIELD_TYPED },
+	{ .name = "code", .type = CLQ_FIELD_ANY, .flags = CLQ_FIELD_TEXT },
 };
 static const struct clq_resource loose = {
 	.size = sizeof loose, .name = "loose", .plural_path = "/looses",
@@ -169,7 +172,14 @@ Test(query, text_fields_take_numbers_as_they_were_sent)
 	} cases[] = {
 		{ "serial=12", "\"12\"" }, { "serial=012", "\"012\"" },
 		{ "serial=1.0", "\"1.0\"" }, { "serial=\"12\"", "\"12\"" },
-		{ "serial=true", "true" }, { "name=12", "12" },
+		{ "serial=true", "true" }, { "action=12", "12" },
+		{ "name=12", "\"12\"" }, { "name=1.0", "\"1.0\"" },
+		{ "name=true", "\"true\"" }, { "name=[1]", "\"[1]\"" },
+		{ "name=\"12\"", "\"12\"" }, { "name=null", "null" },
+		{ "name=\"null\"", "\"null\"" }, { "like_name=12", "\"12\"" },
+		{ "in_name=12,\"13\",true", "[\"12\",\"13\",\"true\"]" },
+		{ "code=12", "\"12\"" }, { "code=true", "\"true\"" },
+		{ "has_name=0", "false" },
 		{ "in_serial=12,a,013", "[\"12\",\"a\",\"013\"]" },
 		{ "contains_serial=12", "[\"12\"]" },
 		{ "like_serial=12", "\"12\"" }, { "serial.x=12", "12" },

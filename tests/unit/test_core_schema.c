@@ -430,3 +430,43 @@ Test(envelope, patch_flavours_ignore_parameters)
 		cr_expect_eq(clq_patch_kind_of(req), cases[i].kind);
 	}
 }
+
+Test(schema, tells_faults_of_declarations)
+{
+	static const struct {
+		struct clq_field	 f;
+		const char		*fault;	/* NULL: it is good */
+	} cases[] = {
+		{ { .type = CLQ_FIELD_INT, .def = "\"nine\"" }, "refuse" },
+		{ { .type = CLQ_FIELD_INT, .def = "9", .max = 3 },
+		    "9 is greater than maximum value 3" },
+		{ { .type = CLQ_FIELD_INT, .def = "\"9\"" }, "write 9" },
+		{ { .type = CLQ_FIELD_INT, .def = "1.5" }, "write 1" },
+		{ { .type = CLQ_FIELD_STRING, .def = "\"long\"", .max = 3 },
+		    "Longer than maximum length 3" },
+		{ { .type = CLQ_FIELD_STRING, .def = "{" }, "not JSON" },
+		{ { .type = CLQ_FIELD_STRINGS, .def = "[1]" }, "not a string" },
+		{ { .type = CLQ_FIELD_BOOL, .def = "1" }, "write true" },
+		{ { .type = CLQ_FIELD_OBJECT, .def = "[]" }, "mapping" },
+		{ { .type = CLQ_FIELD_INT, .min = 5, .max = 3 },
+		    "greater than its max" },
+		{ { .type = CLQ_FIELD_INT, .def = "null" }, NULL },
+		{ { .type = CLQ_FIELD_STRING, .def = "\"\"" }, NULL },
+		{ { .type = CLQ_FIELD_INT, .def = "3", .max = 3 }, NULL },
+		{ { .type = CLQ_FIELD_ANY, .def = "[1]" }, NULL },
+		{ { .type = CLQ_FIELD_LIST, .def = "[1]" }, NULL },
+	};
+
+	for (size_t i = 0; i < CLQ_COUNT(cases); i++) {
+		struct clq_field f = cases[i].f;
+		const char *got;
+
+		f.name = "f";
+		got = clq_field_fault(lb.arena, &f);
+		if (cases[i].fault == NULL)
+			cr_expect_null(got, "%zu: %s", i, got);
+		else
+			cr_expect(got != NULL && strstr(got, cases[i].fault) !=
+			    NULL, "%zu: %s", i, got != NULL ? got : "good");
+	}
+}

@@ -23,6 +23,8 @@
  *	1.6	clq_storage_ops: prefetch; clq_service: alias
  *	1.7	CLQ_FIELD_TRIM
  *	1.8	clq_listener_kind: deliver, flags; clq_event_print()
+ *		CLQ_FIELD_TYPED, clq_field_fault(); filters on STRING and URL
+ *		compare texts; bad bounds and defaults are refused
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H

@@ -166,11 +166,17 @@ enum clq_field_type {
 enum {
 	CLQ_REQUIRED = 1,
 	CLQ_FIELD_READONLY = 2,	/* PATCH may not change it: "Cannot modify x" */
-	CLQ_FIELD_UNIQUE = 4,	/* per list: 200 on POST, 409 on PUT, PATCH */
+	CLQ_FIELD_UNIQUE = 4,	/* per list: 200 on POST (409 if the caller may
+				   not read the other one), 409 on PUT, PATCH */
 	CLQ_FIELD_AUTO_NOW = 8,	/* TIMESTAMP: now if missing */
-	CLQ_FIELD_TEXT = 16,	/* filters take numbers as the text sent */
-	CLQ_FIELD_TRIM = 32	/* STRING: without blanks at both ends, before
+	CLQ_FIELD_TEXT = 16,	/* filters compare with the text sent, as they
+				   do for STRING and URL anyway: 222 is a text,
+				   so is "222" in quotes; null stays null */
+	CLQ_FIELD_TRIM = 32,	/* STRING: without blanks at both ends, before
 				   its length is looked at (since 1.7) */
+	CLQ_FIELD_TYPED = 64	/* filters follow section 04-2 all the same: 222
+				   is a number; with TEXT, numbers alone are
+				   texts (since 1.8) */
 };
 
 struct clq_field {
@@ -181,6 +187,15 @@ struct clq_field {
 	int64_t			 min;	/* INT, NUMBER: value; STRING: characters */
 	int64_t			 max;	/* 0 and min 0: no bounds */
 };
+
+/*
+ * What is wrong with a declaration by itself: its bounds, or a default that
+ * the field would refuse or store as something else. A text in the arena, to be
+ * put behind the field's name; NULL: it is good. clq_add_resource() and
+ * clq_add_service() refuse such fields. Since 1.8. In the master.
+ */
+CLQ_API const char *clq_field_fault(struct clq_arena *arena,
+    const struct clq_field *field);
 
 /* ---- services: endpoints of one's own --------------------------------- */
 
