@@ -4,7 +4,8 @@
  *
  * Both worker and thread hold the structure and the last to let go frees it, so
  * that a worker never waits for a name server in order to leave. The thread
- * ends with the first success; failures are tried again, less and less often.
+ * ends with the first success; failures are tried again, less and less often,
+ * and said by the worker: the log looks at the request under way.
  */
 #include "peer.h"
 
@@ -24,6 +25,7 @@ struct statsd_peer {
 	_Atomic(int)	fd;		/* connected; -1: not yet */
 	_Atomic(int)	holders;
 	_Atomic(bool)	closed;
+	_Atomic(const char *) why;	/* the last attempt failed; static */
 	char		*host;
 	char		*port;
 };
@@ -63,7 +65,7 @@ socket_of(const struct addrinfo *ai)
 
 /* flags: AI_NUMERICHOST for what asks nobody. True if it is connected now. */
 static bool
-try(struct statsd_peer *p, int flags, const char **why)
+try(struct statsd_peer *p, int flags)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM,
@@ -72,16 +74,15 @@ try(struct statsd_peer *p, int flags, const char **why)
 	int rc = getaddrinfo(p->host, p->port, &hints, &found), fd;
 
 	if (rc != 0) {
-		*why = gai_strerror(rc);
+		atomic_store(&p->why, gai_strerror(rc));
 		return false;
 	}
 	fd = socket_of(found);
-	*why = "no route to it";
 	freeaddrinfo(found);
 	if (fd == -1)
-		return false;
+		atomic_store(&p->why, "no route to it");
 	atomic_store(&p->fd, fd);
-	return true;
+	return fd != -1;
 }
 
 static void *
@@ -89,14 +90,8 @@ resolve(void *arg)
 {
 	struct statsd_peer *p = arg;
 	struct timespec pause = { FIRST_PAUSE_SEC, 0 };
-	const char *why = NULL;
-	bool said = false;
 
-	while (!atomic_load(&p->closed) && !try(p, 0, &why)) {
-		if (!said)
-			clq_log_warn("statsd: %s: %s; metrics are dropped "
-			    "until it can be found", p->host, why);
-		said = true;
+	while (!atomic_load(&p->closed) && !try(p, 0)) {
 		nanosleep(&pause, NULL);
 		pause.tv_sec *= 2;
 		if (pause.tv_sec > LONGEST_PAUSE_SEC)
@@ -134,7 +129,6 @@ struct statsd_peer *
 statsd_peer_open(const char *host, const char *port)
 {
 	struct statsd_peer *p = calloc(1, sizeof *p);
-	const char *why;
 
 	if (p == NULL)
 		return NULL;
@@ -146,8 +140,10 @@ statsd_peer_open(const char *host, const char *port)
 		statsd_peer_close(&p);
 		return NULL;
 	}
-	if (!try(p, AI_NUMERICHOST, &why))
-		start_thread(p);
+	if (try(p, AI_NUMERICHOST))
+		return p;
+	atomic_store(&p->why, NULL);	/* nobody was asked yet */
+	start_thread(p);
 	return p;
 }
 
@@ -155,7 +151,11 @@ void
 statsd_peer_send(struct statsd_peer *p, const char *text, size_t len)
 {
 	int fd = p != NULL ? atomic_load(&p->fd) : -1;
+	const char *why = p != NULL ? atomic_load(&p->why) : NULL;
 
+	if (fd == -1 && why != NULL)
+		clq_log_once(CLQ_LOG_WARNING, "statsd: host", "statsd: %s: %s; "
+		    "metrics are dropped until it can be found", p->host, why);
 	/* ECONNREFUSED is said once per datagram that nobody received. */
 	if (fd != -1 && send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
 		clq_log_once(CLQ_LOG_WARNING, "statsd: send",
