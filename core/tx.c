@@ -116,8 +116,9 @@ clq_tx_tell(struct clq_request *req, struct clq_tx_hook *since,
 
 /* ---- the end ----------------------------------------------------------- */
 
+/* half: out, true if objects were committed and their permissions were not. */
 static enum clq_status
-finish_all(struct clq_request *req, bool commit)
+finish_all(struct clq_request *req, bool commit, bool *half)
 {
 	struct backend b[2];
 	size_t n = backends(req->server, b);
@@ -125,13 +126,15 @@ finish_all(struct clq_request *req, bool commit)
 
 	req->tx->open = false;
 	req->tx->marked = false;
+	*half = false;
 	for (size_t i = 0; i < n; i++) {
 		one = finish_one(req->server->timed, &b[i],
 		    commit && rc == CLQ_OK);
 		if (rc != CLQ_OK || one == CLQ_OK || !commit)
 			continue;
 		rc = one;
-		if (i > 0)	/* two databases cannot commit as one */
+		*half = i > 0;	/* two databases cannot commit as one */
+		if (*half)
 			clq_log_err("permissions could not be committed "
 			    "after their objects were (status %d)", (int)rc);
 	}
@@ -141,17 +144,22 @@ finish_all(struct clq_request *req, bool commit)
 enum clq_status
 clq_tx_finish(struct clq_request *req, bool commit)
 {
+	enum clq_tx_end end = CLQ_TX_UNKNOWN;
 	enum clq_status rc;
+	bool half;
 
 	if (!req->tx->open)
 		return CLQ_OK;
-	rc = finish_all(req, commit);
+	rc = finish_all(req, commit, &half);
 	if (req->tx->hooks == NULL)
 		return rc;
-	clq_tx_tell(req, NULL, !commit || rc == CLQ_RETRY ? CLQ_TX_UNDONE :
-	    rc == CLQ_OK ? CLQ_TX_COMMITTED : CLQ_TX_UNKNOWN);
+	if (!commit || (rc == CLQ_RETRY && !half))
+		end = CLQ_TX_UNDONE;
+	else if (rc == CLQ_OK)
+		end = CLQ_TX_COMMITTED;
+	clq_tx_tell(req, NULL, end);
 	if (req->tx->open)	/* by one who had to look */
-		(void)finish_all(req, false);
+		(void)finish_all(req, false, &half);
 	return rc;
 }
 

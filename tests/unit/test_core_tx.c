@@ -112,6 +112,31 @@ Test(tx, two_instances_commit_storage_first)
 	cr_expect_str_eq(diary(&other), "begin(write) commit");
 }
 
+static void
+ended(struct clq_request *req, enum clq_tx_end end, void *ctx)
+{
+	(void)req;
+	*(enum clq_tx_end *)ctx = end;
+}
+
+Test(tx, objects_without_their_permissions_are_not_undone)
+{
+	struct clq_request *req = request();
+	enum clq_tx_end end = CLQ_TX_COMMITTED;
+
+	two_backends();
+	other.commit = CLQ_RETRY;
+	cr_expect_eq(clq_tx_open(req, CLQ_TX_WRITE), CLQ_OK);
+	clq_tx_then(req, ended, &end);
+	cr_expect_eq(clq_tx_finish(req, true), CLQ_RETRY);
+	cr_expect_eq(end, CLQ_TX_UNKNOWN);
+	cr_expect_eq(clq_tx_open(req, CLQ_TX_WRITE), CLQ_OK);
+	clq_tx_then(req, ended, &end);
+	fake.commit = CLQ_RETRY;
+	cr_expect_eq(clq_tx_finish(req, true), CLQ_RETRY);
+	cr_expect_eq(end, CLQ_TX_UNDONE, "neither is there");
+}
+
 Test(tx, a_second_backend_that_is_down_closes_the_first)
 {
 	struct clq_request *req = request();
