@@ -14,6 +14,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -281,11 +282,8 @@ rd_ask_script(struct rd_db *db, struct rd_call *c, enum rd_script script)
 void
 rd_disconnect(struct rd_db *db)
 {
-	if (db->conn == NULL)
-		return;
-	if (db->pid != getpid())	/* the parent's: say nothing over it */
-		close(db->conn->fd);
-	redisFree(db->conn);
+	if (db->conn != NULL)
+		redisFree(db->conn);	/* says nothing: it may be a parent's */
 	db->conn = NULL;
 }
 
@@ -398,6 +396,7 @@ rd_connect(struct rd_db *db)
 		lost(db);
 		return back_off(db);
 	}
+	(void)fcntl(db->conn->fd, F_SETFD, FD_CLOEXEC);
 	if (!begin_session(db)) {
 		if (db->conn == NULL || db->doomed != CLQ_UNAVAILABLE)
 			complain(db, "the session cannot begin; see above");

@@ -101,10 +101,12 @@ read_url(struct rd_db *db, struct clq_str url)
 		return false;
 	url = clq_str_sub(url, clq_str_search(url, CLQ_STR("://")) + 3,
 	    url.len);
-	at = clq_str_find(url, '@', 0);
-	if (at < url.len) {
-		read_login(db, clq_str_sub(url, 0, at));
-		url = clq_str_sub(url, at + 1, url.len);
+	slash = clq_str_find(url, '/', 0);
+	for (at = slash; at > 0 && url.p[at - 1] != '@'; at--)
+		;
+	if (at > 0) {	/* the last '@': passwords may have others */
+		read_login(db, clq_str_sub(url, 0, at - 1));
+		url = clq_str_sub(url, at, url.len);
 	}
 	if (is_unix)
 		return read_path(db, url);
