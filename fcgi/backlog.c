@@ -49,12 +49,13 @@ take_answer(const void *buf, size_t n, int *waiting, int *backlog)
 	const struct rtattr *a;
 	size_t left;
 
-	if (n < NLMSG_LENGTH(sizeof(struct unix_diag_msg)) ||
-	    h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len > n)
+	const size_t fixed = NLMSG_SPACE(sizeof(struct unix_diag_msg));
+
+	if (n < fixed || h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    h->nlmsg_len < fixed || h->nlmsg_len > n)
 		return false;
-	a = (const void *)((const char *)buf +
-	    NLMSG_SPACE(sizeof(struct unix_diag_msg)));
-	left = h->nlmsg_len - NLMSG_SPACE(sizeof(struct unix_diag_msg));
+	a = (const void *)((const char *)buf + fixed);
+	left = h->nlmsg_len - fixed;
 	for (; RTA_OK(a, left); a = (const void *)((const char *)a +
 	    RTA_ALIGN(a->rta_len)), left -= RTA_ALIGN(a->rta_len)) {
 		if (a->rta_type != UNIX_DIAG_RQLEN ||

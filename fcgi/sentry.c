@@ -186,6 +186,8 @@ serve_one(int fd)
 	static char event[CLQ_REPORT_MAX];
 	ssize_t n = recv(fd, event, sizeof event, MSG_DONTWAIT);
 
+	if (n == 0)
+		ending = 1;	/* nobody is left who could send one */
 	if (n <= 0)
 		return false;
 	if (n <= CLQ_REPORT_ID)
