@@ -103,9 +103,8 @@ clq_json_stored(struct clq_arena *arena, const cJSON *object)
 	return clq_buf_str(&b);
 }
 
-/* The place of a type in the order of section 04-3. */
-static int
-rank(const cJSON *item)
+int
+clq_json_rank(const cJSON *item)
 {
 	if (cJSON_IsNull(item))
 		return 0;
@@ -255,7 +254,7 @@ cmp_objects(const cJSON *a, const cJSON *b)
 int
 clq_json_cmp(const cJSON *a, const cJSON *b)
 {
-	int a_rank = rank(a), b_rank = rank(b);
+	int a_rank = clq_json_rank(a), b_rank = clq_json_rank(b);
 
 	if (a_rank != b_rank)
 		return a_rank < b_rank ? -1 : 1;

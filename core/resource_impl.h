@@ -261,6 +261,14 @@ void clq_body_check(struct clq_request *req,
     const struct clq_resource_entry *entry, enum clq_patch_kind kind,
     struct clq_body *body);
 
+/*
+ * All that is wrong with a request that brings a whole object (PUT, POST), once
+ * t is looked up: its body, applied to the schema, its conditions, its
+ * parameters. cond: out. CLQ_INVALID if anything was collected.
+ */
+enum clq_status clq_check_whole(struct clq_target *t, struct clq_body *body,
+    struct clq_precond *cond) CLQ_MUST_CHECK;
+
 /* For GET and DELETE, whose bodies do not matter: bad JSON is collected. */
 void clq_body_ignore(struct clq_request *req);
 

@@ -87,8 +87,8 @@ clq_object_get(struct clq_request *req, void *ctx)
 
 /* ---- PUT --------------------------------------------------------------- */
 
-static enum clq_status
-check_put(struct clq_target *t, struct clq_body *body,
+enum clq_status
+clq_check_whole(struct clq_target *t, struct clq_body *body,
     struct clq_precond *cond)
 {
 	struct clq_request *req = t->req;
@@ -221,7 +221,7 @@ clq_object_put(struct clq_request *req, void *ctx)
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing == NULL || create_only ?
 	    CLQ_ACCESS_CREATE : CLQ_ACCESS_WRITE)) != CLQ_OK || /* 401 403 */
-	    (rc = check_put(t, &body, &cond)) != CLQ_OK ||	/* 400 */
+	    (rc = clq_check_whole(t, &body, &cond)) != CLQ_OK || /* 400 */
 	    (rc = clq_require_id(t)) != CLQ_OK ||		/* 400 */
 	    (rc = check_put_condition(t, &cond)) != CLQ_OK ||	/* 412 */
 	    (rc = clq_body_same_id(req, body.id, t->at.id)) != CLQ_OK)

@@ -38,27 +38,6 @@ make_id(struct clq_target *t)
 	return clq_require_id(t);
 }
 
-static enum clq_status
-check_post(struct clq_target *t, struct clq_body *body,
-    struct clq_precond *cond)
-{
-	struct clq_request *req = t->req;
-	const struct clq_resource *decl = t->entry->decl;
-	struct clq_params unused;
-
-	clq_checks_begin(req);
-	clq_body_check(req, t->entry, CLQ_PATCH_PLAIN, body);
-	clq_precond_read(req, cond);
-	clq_params_read(req, &unused);
-	if (body->data != NULL)
-		clq_schema_apply(req, decl, body->data, "data.");
-	else if (body->tree != NULL &&
-	    clq_json_get(body->tree, "data") == NULL &&
-	    !clq_schema_accepts_empty(decl))
-		(void)clq_invalid(req, "body", CLQ_STR("data"), "Required");
-	return clq_checks_end(req);
-}
-
 /* A creation meets no If-Match, whatever it says (section 01-7.3). */
 static enum clq_status
 check_post_condition(struct clq_target *t, const struct clq_precond *cond)
@@ -162,7 +141,7 @@ clq_plural_post(struct clq_request *req, void *ctx)
 	    (rc = clq_negotiate(req)) != CLQ_OK ||		/* 406 415 */
 	    (rc = clq_authorize(t, t->existing != NULL ? CLQ_ACCESS_READ :
 	    CLQ_ACCESS_CREATE)) != CLQ_OK ||			/* 401 403 */
-	    (rc = check_post(t, &body, &cond)) != CLQ_OK ||	/* 400 */
+	    (rc = clq_check_whole(t, &body, &cond)) != CLQ_OK || /* 400 */
 	    (rc = make_id(t)) != CLQ_OK ||
 	    (rc = check_post_condition(t, &cond)) != CLQ_OK)	/* 412 */
 		return rc;

@@ -24,21 +24,6 @@ static const char *const sign[CLQ_OP__COUNT] = {
 	[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
 };
 
-/* The place of a value's type in the order. */
-static int
-rank(const cJSON *v)
-{
-	if (v == NULL)
-		return 6;
-	if (cJSON_IsNull(v))
-		return 0;
-	if (cJSON_IsString(v))
-		return 1;
-	if (cJSON_IsNumber(v))
-		return 2;
-	return cJSON_IsBool(v) ? 3 : cJSON_IsArray(v) ? 4 : 5;
-}
-
 static bool
 downwards(enum clq_op op)
 {
@@ -185,7 +170,7 @@ pg_sql_compare(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 		compare_empty(b, f, op);
 	} else {
 		arg = pg_arg_json(&b->args, clq_json_text(b->arena, value));
-		if (!equality && rank(value) >= 4) {
+		if (!equality && clq_json_rank(value) >= 4) {
 			compare_nested(b, f, op, arg);
 		} else if (!equality) {
 			compare_plain(b, f, op, arg);
@@ -206,6 +191,7 @@ column_name(enum pg_column column)
 	return column == PG_ID ? "id" : "last_modified";
 }
 
+/* As clq_json_rank(). */
 static int
 column_rank(enum pg_column column)
 {
@@ -237,7 +223,7 @@ void
 pg_sql_compare_column(struct pg_sql *b, enum pg_column column,
     enum clq_op op, const cJSON *value)
 {
-	int order = column_rank(column) - rank(value);
+	int order = column_rank(column) - clq_json_rank(value);
 	int64_t i;
 
 	if (order != 0) {
@@ -280,7 +266,7 @@ pg_sql_column_member(struct pg_sql *b, enum pg_column column, bool in,
 		return;
 	}
 	cJSON_ArrayForEach(item, list)
-		if (rank(item) == column_rank(column) &&
+		if (clq_json_rank(item) == column_rank(column) &&
 		    (column == PG_ID || clq_json_int(item, &times[n])))
 			items[n++] = item;
 	clq_buf_printf(&b->text, "%s %s ($%u::%s[])", column_name(column),

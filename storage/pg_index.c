@@ -151,18 +151,6 @@ pg_index_any(const struct pg_db *db, const struct clq_query *q)
 
 /* ---- comparing --------------------------------------------------------- */
 
-static int
-rank(const cJSON *v)
-{
-	if (cJSON_IsNull(v))
-		return 0;
-	if (cJSON_IsString(v))
-		return 1;
-	if (cJSON_IsNumber(v))
-		return 2;
-	return cJSON_IsBool(v) ? 3 : cJSON_IsArray(v) ? 4 : 5;
-}
-
 /* Text and JSON that a value has in the index. */
 static void
 add_keys(struct pg_sql *b, const cJSON *value, const char **text,
@@ -186,10 +174,11 @@ add_exact(struct pg_sql *b, const struct pg_declared *d, enum clq_op op,
 {
 	bool down = op == CLQ_OP_LT || op == CLQ_OP_MAX;
 	bool string = cJSON_IsString(value);
+	int rank = clq_json_rank(value);
 
 	clq_buf_printf(&b->text, "(%s %s %d OR (%s = %d AND %s %s %s",
-	    d->rank, down ? "<" : ">", rank(value), d->rank, rank(value),
-	    d->text, string ? sign[op] : "=", text);
+	    d->rank, down ? "<" : ">", rank, d->rank, rank, d->text,
+	    string ? sign[op] : "=", text);
 	clq_buf_printf(&b->text, " AND %s %s %s))", d->json,
 	    string ? "=" : sign[op], json);
 }
@@ -203,6 +192,7 @@ pg_index_compare(struct pg_sql *b, const struct pg_declared *d,
     enum clq_op op, const cJSON *value)
 {
 	const char *text, *json;
+	int rank = clq_json_rank(value);
 
 	if (value == NULL) {
 		clq_buf_printf(&b->text, "%s %s %d", d->rank, sign[op],
@@ -212,13 +202,12 @@ pg_index_compare(struct pg_sql *b, const struct pg_declared *d,
 	add_keys(b, value, &text, &json);
 	if (op == CLQ_OP_EQ)
 		clq_buf_printf(&b->text, "(%s = %d AND %s = %s AND %s = %s)",
-		    d->rank, rank(value), d->text, text, d->json, json);
+		    d->rank, rank, d->text, text, d->json, json);
 	else if (op == CLQ_OP_LT || op == CLQ_OP_GT)
 		add_exact(b, d, op, value, text, json);
 	else
 		clq_buf_printf(&b->text, "(%s, %s, %s) %s (%d, %s, %s)",
-		    d->rank, d->text, d->json, sign[op], rank(value), text,
-		    json);
+		    d->rank, d->text, d->json, sign[op], rank, text, json);
 }
 
 /*
@@ -236,8 +225,8 @@ pg_index_range(struct pg_sql *b, const struct pg_declared *d, enum clq_op op,
 	b->plan_anew = true;
 	add_keys(b, value, &text, &json);
 	clq_buf_printf(&b->text, "((%s, %s, %s) %s (%d, %s, %s) AND ",
-	    d->rank, d->text, d->json, down ? "<=" : ">=", rank(value), text,
-	    json);
+	    d->rank, d->text, d->json, down ? "<=" : ">=",
+	    clq_json_rank(value), text, json);
 	add_exact(b, d, op, value, text, json);
 	pg_sql_add(b, ")");
 }

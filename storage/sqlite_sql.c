@@ -77,22 +77,7 @@ column_name(enum sq_column column)
 	return column == SQ_ID ? "id" : "last_modified";
 }
 
-/* The place of a value's type among those of section 04-3; the columns'
- * types are those of strings and numbers. */
-static int
-rank(const cJSON *v)
-{
-	if (v == NULL)
-		return 6;
-	if (cJSON_IsNull(v))
-		return 0;
-	if (cJSON_IsString(v))
-		return 1;
-	if (cJSON_IsNumber(v))
-		return 2;
-	return cJSON_IsBool(v) ? 3 : cJSON_IsArray(v) ? 4 : 5;
-}
-
+/* As clq_json_rank(): the columns hold strings and numbers. */
 static int
 column_rank(enum sq_column column)
 {
@@ -134,7 +119,7 @@ add_comparison(struct sq_sql *b, enum sq_column column, enum clq_op op,
 		[CLQ_OP_EQ] = "=", [CLQ_OP_NOT] = "<>", [CLQ_OP_LT] = "<",
 		[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
 	};
-	int order = column_rank(column) - rank(v);
+	int order = column_rank(column) - clq_json_rank(v);
 
 	if (order != 0) {
 		add_verdict(b, op == CLQ_OP_NOT ||
@@ -161,7 +146,7 @@ fitting_items(struct sq_sql *b, enum sq_column column, const cJSON *list,
 	clq_buf_init(&json, b->arena, 64);
 	*n = 0;
 	cJSON_ArrayForEach(item, list) {
-		if (rank(item) != column_rank(column))
+		if (clq_json_rank(item) != column_rank(column))
 			continue;
 		clq_buf_addc(&json, (*n)++ == 0 ? '[' : ',');
 		clq_json_print(&json, item);

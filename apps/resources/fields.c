@@ -45,7 +45,7 @@ struct line {
 	struct ini_resource	*r;
 	const char		*key;
 	struct clq_field	*field;
-	bool			 bounded;
+	bool			 has_min, has_max;
 };
 
 static bool
@@ -62,7 +62,7 @@ read_type(struct line *l, struct clq_str word)
 }
 
 static bool
-read_bound(struct line *l, struct clq_str text, int64_t *out)
+read_bound(struct line *l, struct clq_str text, int64_t *out, bool *has)
 {
 	enum clq_field_type type = l->field->type;
 
@@ -75,8 +75,7 @@ read_bound(struct line *l, struct clq_str text, int64_t *out)
 		return ini_wrong(l->ini, l->r, l->key, "%s: '%.*s' is not an "
 		    "integer; write min=0 max=100", l->field->name,
 		    CLQ_FMT(text));
-	l->bounded = true;
-	return true;
+	return *has = true;
 }
 
 static bool
@@ -103,10 +102,10 @@ read_word(struct line *l, struct clq_str word)
 		}
 	if (clq_str_starts(word, "min="))
 		return read_bound(l, clq_str_sub(word, 4, word.len),
-		    &l->field->min);
+		    &l->field->min, &l->has_min);
 	if (clq_str_starts(word, "max="))
 		return read_bound(l, clq_str_sub(word, 4, word.len),
-		    &l->field->max);
+		    &l->field->max, &l->has_max);
 	return ini_wrong(l->ini, l->r, l->key, "%s: '%.*s' is nothing that a "
 	    "field has; there are required, readonly, unique, auto_now, text, "
 	    "trim, min=, max=, default=", l->field->name, CLQ_FMT(word));
@@ -132,14 +131,14 @@ read_words(struct line *l, struct clq_str rest)
 
 /* min without max, and max without min; core knows both or none. */
 static bool
-complete(struct line *l, bool has_min, bool has_max)
+complete(struct line *l)
 {
 	struct clq_field *f = l->field;
 	const char *fault;
 
-	if (l->bounded && !has_max)
+	if (l->has_min && !l->has_max)
 		f->max = INT64_MAX;
-	if (l->bounded && !has_min && f->type != CLQ_FIELD_STRING)
+	if (l->has_max && !l->has_min && f->type != CLQ_FIELD_STRING)
 		f->min = INT64_MIN;
 	if (f->min > f->max)
 		return ini_wrong(l->ini, l->r, l->key, "%s: min is greater "
@@ -179,9 +178,7 @@ read_line(struct ini *ini, struct ini_resource *r, const char *key,
 		    "one out", CLQ_FMT(name));
 	if ((l.field = ini_field(ini, r, name, key)) == NULL)
 		return false;
-	return read_type(&l, word) && read_words(&l, rest) &&
-	    complete(&l, clq_str_search(rest, CLQ_STR("min=")) < rest.len,
-	    clq_str_search(rest, CLQ_STR("max=")) < rest.len);
+	return read_type(&l, word) && read_words(&l, rest) && complete(&l);
 }
 
 void
