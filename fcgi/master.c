@@ -300,6 +300,7 @@ loop(struct master *m)
 		clq_children_reap(c, m->stopping);
 		take_signals(m);
 		now = clq_monotonic();
+		clq_notify_alive(now);
 		clq_children_check(c, now);
 		free_generations(false);
 		look_at_queue(m);

@@ -16,6 +16,25 @@
 
 static struct sockaddr_un to;	/* sun_family 0: nobody listens */
 static socklen_t to_len;
+static clq_msec watchdog;	/* between signs of life; 0: nobody looks */
+static clq_msec last_sign;
+
+/* What systemd wants to hear how often: a third of that, to be on the safe
+ * side. */
+static void
+watchdog_init(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+
+	/* Meant for another process if it names one. */
+	if (usec != NULL && (pid == NULL || atol(pid) == (long)getpid()))
+		watchdog = strtoll(usec, NULL, 10) / 3000;
+	if (watchdog < 0)
+		watchdog = 0;
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
 
 void
 clq_notify_init(void)
@@ -33,6 +52,16 @@ clq_notify_init(void)
 		    n);
 	}
 	unsetenv("NOTIFY_SOCKET");
+	watchdog_init();
+}
+
+void
+clq_notify_alive(clq_msec now)
+{
+	if (watchdog == 0 || now - last_sign < watchdog)
+		return;
+	last_sign = now;
+	clq_notify("WATCHDOG=1");
 }
 
 void

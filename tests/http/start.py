@@ -189,6 +189,7 @@ def by_systemd(t):
     t.equal(heard(notify), 'STOPPING=1', 'TERM: STOPPING=1')
     t.equal(s.wait(), 0, 'ends')
     t.ok(os.path.exists(path), 'the socket is systemd\'s and stays')
+    watchdog(t, sock, path, ini)
     program = shutil.which('systemd-socket-activate')
     if program is None:
         t.skip('systemd-socket-activate', 'not there')
@@ -199,6 +200,24 @@ def by_systemd(t):
     t.ok(wait_for(lambda: s.ready(2) and len(s.workers()) == 2),
          'systemd-socket-activate')
     t.equal(s.stop(), 0, 'TERM')
+
+
+def watchdog(t, sock, path, ini):
+    """Signs of life, if they are asked for, and if that concerns us."""
+    for pid, expected in (('', 'WATCHDOG=1'), ('1', None)):
+        notify = notify_socket(t)
+        env = dict(os.environ, NOTIFY_SOCKET=notify.getsockname(),
+                   WATCHDOG_USEC='900000')
+        if pid:
+            env['WATCHDOG_PID'] = pid
+        s = t.spawn([sys.executable, '-c', LAUNCH, str(sock.fileno()),
+                     CLIQUETD, ini], path, env=env, close_fds=False)
+        notify.settimeout(2.5)
+        words = [heard(notify) for _ in range(3 if expected else 2)]
+        t.equal(words.count('WATCHDOG=1'), 2 if expected else 0,
+                'WATCHDOG=1' + (' not for another process' if pid else ''))
+        t.ok('READY=1' in words, 'beside READY=1')
+        t.equal(s.stop(), 0, 'ends')
 
 
 def command_line(t):
