@@ -22,6 +22,7 @@ extern "C" {
 
 /* ---- the request, as views and hooks see it --------------------------- */
 
+/* Memory until the answer is sent; the server; GET and the like. */
 CLQ_API struct clq_arena *clq_request_arena(struct clq_request *req);
 CLQ_API struct clq_server *clq_request_server(struct clq_request *req);
 CLQ_API enum clq_method clq_request_method(const struct clq_request *req);

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* True if s begins, or ends, with that text. */
 CLQ_API bool clq_str_starts(struct clq_str s, const char *prefix);
 CLQ_API bool clq_str_ends(struct clq_str s, const char *suffix);
 
