@@ -16,6 +16,9 @@ packages_serve="nginx curl"
 packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
     lighttpd spawn-fcgi memcached python3 python3-venv git valgrind cppcheck
     postgresql redis-server procps json-schema-test-suite python3-prometheus-client"
+# For tests/package.
+packages_package="debhelper lintian mandoc groff man-db logrotate sqlite3
+    systemd openssl"
 # For tests/clients/browser.
 packages_browser="chromium python3-pip"
 
@@ -85,7 +88,7 @@ need() {
 sources_newer() {
 	[ -e "$1" ] || return 0
 	[ -n "$(cd "$top" && find core fcgi cli storage cache apps etc \
-	    configure.ac Makefile.am sources.am cliquet.pc.in \
+	    man configure.ac Makefile.am sources.am cliquet.pc.in \
 	    -newer "$1" -print -quit)" ]
 }
 
