@@ -6,7 +6,7 @@
  * record is written by an inner request (upload.c), which file belongs to which
  * record is a link in storage (links.c), and files are removed when the
  * database has committed that they are no longer wanted (remove.c). rules.c
- * has the settings, serve.c lets the web server send files.
+ * has the settings, incoming.c looks after crashes, serve.c lets the web server send files.
  */
 #ifndef ATTACHMENT_H
 #define ATTACHMENT_H
@@ -54,10 +54,17 @@ struct attachment_file {
 	const char		*published;	/* path; NULL: not yet */
 	struct clq_str		 location;	/* the same, below base_path */
 	bool			 kept;
+	bool			 in_doubt;	/* is it? Who sweeps will ask */
 };
 
 /* Where files are; NULL-terminated, without a '/' at the end. */
 const char *attachment_base_path(struct clq_server *srv);
+
+const char *attachment_path(struct clq_request *req,
+    struct clq_str location);
+
+/* A directory's entries are durable once it is synced; false is logged. */
+bool attachment_sync_folder(const char *path);
 
 /* Begin one; false (logged) if it cannot be made. f must live in the arena. */
 bool attachment_file_begin(struct clq_request *req,
@@ -91,6 +98,18 @@ struct clq_str attachment_folder(struct clq_request *req);
 /* Can files be written? For the heartbeat. */
 bool attachment_store_works(struct clq_request *req);
 
+/* ---- incoming.c: what is under way, and what a crash leaves of it ------- */
+
+/* The folder ".incoming" is there; false is logged. */
+bool attachment_incoming_ready(struct clq_request *req);
+
+/* A new path in it, for what begins now. */
+const char *attachment_incoming_name(struct clq_request *req);
+bool attachment_incoming_sync(struct clq_request *req);
+
+/* Now and then: remove what crashes have left. In a transaction for reading. */
+void attachment_sweep(struct clq_request *req);
+
 /* ---- links.c: which files belong to which record ------------------------ */
 
 /* Locations of the files of one record, of all records of a collection, of
@@ -110,6 +129,10 @@ enum clq_status attachment_links_take_records(struct clq_request *req,
 /* Note that the file belongs to the record, whose older links are taken. */
 enum clq_status attachment_link_add(struct clq_request *req,
     struct clq_str record_uri, struct clq_str location) CLQ_MUST_CHECK;
+
+/* Take those out of locations that a link names. */
+enum clq_status attachment_links_keep_unlinked(struct clq_request *req,
+    struct clq_strs *locations) CLQ_MUST_CHECK;
 
 /* True, and *linked, if it could be asked whether a committed link says so. */
 bool attachment_link_committed(struct clq_request *req,

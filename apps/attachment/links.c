@@ -5,9 +5,10 @@
  * The record's own attribute cannot be trusted with it, since clients may
  * write one where there was none. Links are those of existing databases:
  * resource "__attachments__", no parent, with the location and the three URIs.
- * Ours have an id made from the record's URI, so that a record's link is found
- * by key; others, made before, are looked for by their URI, where a record
- * without a link of ours says that it has an attachment. Links leave no
+ * Ours have an id made of hashes of the bucket's, the collection's and the
+ * record's URI, so that a record's link is found by key, and those of a
+ * collection or bucket lie side by side. Others, made before, have UUIDs, which
+ * all come before ours; they are looked for by their URI. Links leave no
  * tombstones.
  */
 #include "attachment.h"
@@ -26,14 +27,45 @@ static const struct clq_sort by_id[] = {
 	{ CLQ_STR("last_modified"), false },
 };
 
-/* A UUID in form, made of the URI. */
+/* Ids that begin so are ours; those of UUIDs are below. */
+#define OURS "l-"
+
+/* The URI of the n-th ancestor: 1: "/buckets/b", 2: with its collection. */
+static struct clq_str
+ancestor(struct clq_str uri, int n)
+{
+	size_t end = 0;
+
+	for (int i = 0; i < 2 * n; i++)
+		end = clq_str_find(uri, '/', end + 1);
+	return clq_str_sub(uri, 0, end);
+}
+
+static const char *
+hash(struct clq_arena *arena, struct clq_str uri)
+{
+	return clq_sha256_hex(arena, uri).p;
+}
+
+/* What ids of links of a bucket begin with; of a collection. */
+static struct clq_str
+bucket_prefix(struct clq_arena *arena, struct clq_str bucket)
+{
+	return clq_arena_printf(arena, OURS "%.16s-", hash(arena, bucket));
+}
+
+static struct clq_str
+collection_prefix(struct clq_arena *arena, struct clq_str collection)
+{
+	return clq_arena_printf(arena, "%.*s%.16s-", CLQ_FMT(bucket_prefix(
+	    arena, ancestor(collection, 1))), hash(arena, collection));
+}
+
 static struct clq_str
 link_id(struct clq_arena *arena, struct clq_str record_uri)
 {
-	const char *hex = clq_sha256_hex(arena, record_uri).p;
-
-	return clq_arena_printf(arena, "%.8s-%.4s-4%.3s-8%.3s-%.12s", hex,
-	    hex + 8, hex + 12, hex + 15, hex + 18);
+	return clq_arena_printf(arena, "%.*s%.32s", CLQ_FMT(collection_prefix(
+	    arena, ancestor(record_uri, 2))), hash(arena, record_uri));
 }
 
 static void
@@ -119,7 +151,9 @@ typedef bool link_wanted_f(void *ctx, const cJSON *link);
 
 struct walk {
 	struct clq_request	*req;
-	const char		*field;
+	struct clq_str		 low;		/* ids from here */
+	struct clq_str		 high;		/* to before here */
+	const char		*field;		/* has this value; NULL: any */
 	struct clq_str		 uri;
 	link_wanted_f		*wanted;	/* NULL: all */
 	void			*ctx;
@@ -131,12 +165,19 @@ static enum clq_status
 next_page(const struct walk *w, struct clq_str after, struct clq_page *page)
 {
 	struct clq_arena *arena = clq_request_arena(w->req);
-	struct clq_filter filter = { clq_str_of(w->field), CLQ_OP_EQ,
-		clq_json_own(arena, clq_json_new_str(w->uri)) };
+	struct clq_filter filters[] = {
+		{ CLQ_STR("id"), CLQ_OP_MIN, clq_json_own(arena,
+		    clq_json_new_str(w->low)) },
+		{ CLQ_STR("id"), CLQ_OP_LT, clq_json_own(arena,
+		    clq_json_new_str(w->high)) },
+		{ clq_str_of(w->field != NULL ? w->field : ""), CLQ_OP_EQ,
+		    clq_json_own(arena, clq_json_new_str(w->uri)) },
+	};
 	const cJSON *const from[] = { clq_json_own(arena,
 		clq_json_new_str(after)), NULL };
 	struct clq_query q = {
-		.coll = LINKS, .filters = &filter, .nfilters = 1,
+		.coll = LINKS, .filters = filters,
+		.nfilters = w->field != NULL ? 3 : 2,
 		.sorts = by_id, .nsorts = CLQ_COUNT(by_id), .limit = PAGE,
 		.after = after.p != NULL ? from : NULL,
 	};
@@ -191,18 +232,43 @@ walk(const struct walk *w)
 	return CLQ_OK;
 }
 
+/* Those of ours with the prefix (absent: none), then those made before. */
+static enum clq_status
+walk_all(struct walk *w, struct clq_str prefix)
+{
+	enum clq_status rc = CLQ_OK;
+
+	if (prefix.p != NULL) {
+		w->low = prefix;
+		w->high = clq_arena_printf(clq_request_arena(w->req), "%.*s~",
+		    CLQ_FMT(prefix));
+		rc = walk(w);
+	}
+	w->low = CLQ_STR("");
+	w->high = CLQ_STR(OURS);
+	return rc == CLQ_OK ? walk(w) : rc;
+}
+
 enum clq_status
 attachment_links_take_all(struct clq_request *req, const char *field,
     struct clq_str uri, struct clq_strs *found)
 {
-	struct walk w = { req, field, uri, NULL, NULL, found };
+	struct clq_arena *arena = clq_request_arena(req);
+	struct walk w = { .req = req, .field = field, .uri = uri,
+		.found = found };
+	struct clq_str prefix = { NULL, 0 };
 
-	return walk(&w);
+	if (strcmp(field, "bucket_uri") == 0)
+		prefix = bucket_prefix(arena, uri);
+	else if (strcmp(field, "collection_uri") == 0)
+		prefix = collection_prefix(arena, uri);
+	return walk_all(&w, prefix);
 }
 
 struct uris {
 	struct clq_str	*items;		/* sorted */
 	size_t		 n;
+	bool		*linked;	/* of locations; or NULL */
 };
 
 static int
@@ -228,9 +294,10 @@ attachment_links_take_records(struct clq_request *req,
     struct clq_strs *found)
 {
 	struct uris u = { clq_arena_calloc(clq_request_arena(req), n,
-	    sizeof *u.items), n };
-	struct walk w = { req, "collection_uri", collection, among, &u,
-		found };
+	    sizeof *u.items), n, NULL };
+	struct walk w = { .req = req, .field = "collection_uri",
+		.uri = collection, .wanted = among, .ctx = &u,
+		.found = found };
 	enum clq_status rc = CLQ_OK;
 
 	if (n <= FEW) {
@@ -242,7 +309,46 @@ attachment_links_take_records(struct clq_request *req,
 	for (size_t i = 0; i < n; i++)
 		u.items[i] = changes[i].uri;
 	qsort(u.items, n, sizeof *u.items, compare);
-	return walk(&w);
+	return walk_all(&w, collection_prefix(clq_request_arena(req),
+	    collection));
+}
+
+/* Not to be taken; noted in ctx, a bool for each location. */
+static bool
+note(void *ctx, const cJSON *link)
+{
+	struct uris *u = ctx;
+	struct clq_str location = clq_json_str(clq_json_get(link,
+	    "location")), *hit;
+
+	hit = location.p == NULL ? NULL : bsearch(&location, u->items, u->n,
+	    sizeof *u->items, compare);
+	if (hit != NULL)
+		u->linked[hit - u->items] = true;
+	return false;
+}
+
+enum clq_status
+attachment_links_keep_unlinked(struct clq_request *req,
+    struct clq_strs *locations)
+{
+	struct uris u = { locations->items, locations->n, clq_arena_calloc(
+	    clq_request_arena(req), locations->n + 1, sizeof *u.linked) };
+	struct walk w = { .req = req, .low = CLQ_STR(""),
+		.high = CLQ_STR("~"), .wanted = note, .ctx = &u };
+	enum clq_status rc;
+	size_t n = 0;
+
+	if (u.n == 0)
+		return CLQ_OK;
+	qsort(u.items, u.n, sizeof *u.items, compare);
+	if ((rc = walk(&w)) != CLQ_OK)
+		return rc;
+	for (size_t i = 0; i < u.n; i++)
+		if (!u.linked[i])
+			locations->items[n++] = u.items[i];
+	locations->n = n;
+	return CLQ_OK;
 }
 
 /* ---- one more ----------------------------------------------------------- */

@@ -10,28 +10,62 @@
  */
 #include "attachment.h"
 
+#include <unistd.h>
+
+struct removal {
+	struct clq_strs	  locations;
+	const char	**witnesses;	/* in .incoming; NULL: none */
+};
+
 static void
 remove_all(struct clq_request *req, enum clq_tx_end end, void *ctx)
 {
-	const struct clq_strs *locations = ctx;
+	const struct removal *r = ctx;
 
-	if (end != CLQ_TX_COMMITTED)
-		return;		/* if nobody knows: better a file too many */
-	for (size_t i = 0; i < locations->n; i++)
-		attachment_remove_file(req, locations->items[i]);
+	if (end == CLQ_TX_UNKNOWN)
+		return;		/* better a file too many; it will be swept */
+	for (size_t i = 0; i < r->locations.n; i++) {
+		if (end == CLQ_TX_COMMITTED)
+			attachment_remove_file(req, r->locations.items[i]);
+		if (r->witnesses[i] != NULL)
+			(void)unlink(r->witnesses[i]);
+	}
+}
+
+/* A second name for each, in case we do not live to remove it. There may be
+ * none: a file that is missing, or somebody else's. */
+static void
+add_witnesses(struct clq_request *req, struct removal *r)
+{
+	bool ready = attachment_incoming_ready(req);
+
+	for (size_t i = 0; i < r->locations.n && ready; i++) {
+		struct clq_str location = r->locations.items[i];
+		const char *name = attachment_incoming_name(req);
+
+		if (attachment_location_safe(location) &&
+		    link(attachment_path(req, location), name) == 0)
+			r->witnesses[i] = name;
+	}
+	if (ready)
+		(void)attachment_incoming_sync(req);
 }
 
 void
 attachment_remove_later(struct clq_request *req,
     const struct clq_strs *locations)
 {
-	struct clq_strs *copy;
+	struct clq_arena *arena = clq_request_arena(req);
+	struct removal *r;
 
 	if (locations->n == 0)
 		return;
-	copy = clq_arena_alloc(clq_request_arena(req), sizeof *copy);
-	*copy = *locations;
-	clq_tx_then(req, remove_all, copy);
+	r = clq_arena_alloc(arena, sizeof *r);
+	r->locations = *locations;
+	r->witnesses = clq_arena_calloc(arena, locations->n,
+	    sizeof *r->witnesses);
+	add_witnesses(req, r);
+	clq_tx_then(req, remove_all, r);
 }
 
 /* ---- deletions ---------------------------------------------------------- */

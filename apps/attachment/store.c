@@ -4,28 +4,22 @@
  *
  * A file is written under a name of ours in ".incoming", made durable, and
  * then linked to its final name, which never replaces an existing file; so a
- * name shows either nothing or the whole file, after a crash too. What a crash
- * leaves in ".incoming" is removed by the next worker that takes a file, when
- * it is old enough to belong to nobody.
+ * name shows either nothing or the whole file, after a crash too. The name in
+ * ".incoming" stays until the request is over (incoming.c).
  */
 #include "attachment.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	STALE_SEC = 24 * 3600,	/* of a file in .incoming */
 	MAX_STEM = 160,		/* bytes of a client's name that are kept */
 	MAX_EXTENSION = 32,	/* the same of its extension, with the dot */
 	MAX_TWINS = 10000	/* names-1, -2, ... that are tried */
 };
-
-static const char incoming[] = ".incoming";
 
 const char *
 attachment_base_path(struct clq_server *srv)
@@ -34,8 +28,8 @@ attachment_base_path(struct clq_server *srv)
 	    "attachment.base_path");
 }
 
-static const char *
-path_of(struct clq_request *req, struct clq_str location)
+const char *
+attachment_path(struct clq_request *req, struct clq_str location)
 {
 	return clq_arena_printf(clq_request_arena(req), "%s/%.*s",
 	    attachment_base_path(clq_request_server(req)),
@@ -45,8 +39,8 @@ path_of(struct clq_request *req, struct clq_str location)
 /* ---- folders ------------------------------------------------------------ */
 
 /* A directory's entries are durable once it is synced. */
-static bool
-sync_folder(const char *path)
+bool
+attachment_sync_folder(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool ok = fd != -1 && fsync(fd) == 0;
@@ -72,10 +66,10 @@ make_folders(struct clq_request *req, struct clq_str folder)
 
 		end = clq_str_find(folder, '/', end + 1);
 		one = clq_str_sub(folder, 0, end);
-		path = path_of(req, one);
+		path = attachment_path(req, one);
 		if (mkdir(path, 0755) == 0) {
 			if (chmod(path, 0755) == -1 ||
-			    !sync_folder(path_of(req, above)))
+			    !attachment_sync_folder(attachment_path(req, above)))
 				return false;
 		} else if (errno != EEXIST) {
 			clq_log_err("%s: %s", path, strerror(errno));
@@ -83,39 +77,6 @@ make_folders(struct clq_request *req, struct clq_str folder)
 		}
 		above = one;
 	}
-	return true;
-}
-
-/* What workers that crashed have left. */
-static void
-remove_stale(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *e;
-	struct stat st;
-
-	while (dir != NULL && (e = readdir(dir)) != NULL)
-		if (e->d_name[0] != '.' && fstatat(dirfd(dir), e->d_name, &st,
-		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime < time(NULL) - STALE_SEC)
-			(void)unlinkat(dirfd(dir), e->d_name, 0);
-	if (dir != NULL)
-		closedir(dir);
-}
-
-static bool
-incoming_ready(struct clq_request *req)
-{
-	static bool swept;	/* once per worker */
-	const char *path = path_of(req, clq_str_of(incoming));
-
-	if (mkdir(path, 0700) == -1 && errno != EEXIST) {
-		clq_log_err("%s: %s", path, strerror(errno));
-		return false;
-	}
-	if (!swept)
-		remove_stale(path);
-	swept = true;
 	return true;
 }
 
@@ -182,7 +143,7 @@ file_gone(void *p)
 
 	if (f->fd != -1)
 		close(f->fd);
-	if (f->temporary != NULL)
+	if (f->temporary != NULL && !f->in_doubt)
 		(void)unlink(f->temporary);
 	if (f->published != NULL && !f->kept)
 		(void)unlink(f->published);
@@ -196,10 +157,9 @@ attachment_file_begin(struct clq_request *req, struct attachment_file *f)
 	struct clq_arena *arena = clq_request_arena(req);
 
 	*f = (struct attachment_file){ .req = req, .fd = -1 };
-	if (!incoming_ready(req))
+	if (!attachment_incoming_ready(req))
 		return false;
-	f->temporary = path_of(req, clq_arena_printf(arena, "%s/%.*s",
-	    incoming, CLQ_FMT(clq_uuid4(arena))));
+	f->temporary = attachment_incoming_name(req);
 	f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0644);
 	if (f->fd == -1) {
@@ -300,7 +260,7 @@ split_name(struct clq_arena *arena, struct clq_str filename,
 static int
 link_to(struct attachment_file *f, struct clq_str location)
 {
-	const char *path = path_of(f->req, location);
+	const char *path = attachment_path(f->req, location);
 
 	if (link(f->temporary, path) == 0) {
 		f->published = path;
@@ -346,7 +306,7 @@ attachment_file_publish(struct attachment_file *f, struct clq_str folder,
 	if (done == 0)
 		clq_log_err("%.*s: too many files of this name",
 		    CLQ_FMT(stem));
-	return done == 1 && sync_folder(path_of(f->req, folder));
+	return done == 1 && attachment_sync_folder(attachment_path(f->req, folder));
 }
 
 void
@@ -355,7 +315,7 @@ attachment_remove_file(struct clq_request *req, struct clq_str location)
 	if (!attachment_location_safe(location))
 		clq_log_warn("attachment \"%.*s\" is not below base_path, and "
 		    "not removed", CLQ_FMT(location));
-	else if (unlink(path_of(req, location)) == -1 && errno != ENOENT)
+	else if (unlink(attachment_path(req, location)) == -1 && errno != ENOENT)
 		clq_log_err("attachment %.*s not removed: %s",
 		    CLQ_FMT(location), strerror(errno));
 }

@@ -130,10 +130,12 @@ settle_file(struct clq_request *req, enum clq_tx_end end, void *ctx)
 	struct upload *u = ctx;
 	bool linked = true;
 
-	if (end == CLQ_TX_UNKNOWN && !attachment_link_committed(req,
-	    u->record_uri, u->form.file.location, &linked))
-		clq_log_err("attachment %.*s stays: whether its record was "
-		    "stored is not known", CLQ_FMT(u->form.file.location));
+	u->form.file.in_doubt = end == CLQ_TX_UNKNOWN &&
+	    !attachment_link_committed(req, u->record_uri,
+	    u->form.file.location, &linked);
+	if (u->form.file.in_doubt)
+		clq_log_err("attachment %.*s stays for now: whether its record "
+		    "was stored is not known", CLQ_FMT(u->form.file.location));
 	u->form.file.kept = end != CLQ_TX_UNDONE && linked;
 }
 
@@ -166,6 +168,7 @@ read_once(struct clq_request *req, struct upload **out)
 		u->form.file.fd = -1;
 		u->record_uri = attachment_record_uri(req);
 		u->collection = attachment_collection_uri(req);
+		attachment_sweep(req);
 		if ((rc = attachment_form_read(req, u->collection,
 		    &u->form)) != CLQ_OK || (rc = publish(req, u)) != CLQ_OK)
 			return rc;

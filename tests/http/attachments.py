@@ -551,7 +551,8 @@ def settings(t):
             print('#', text[-300:])
 
 
-with Test() as t:
-    for suite in (life, rights, names, bad, removal, undone, sendfile,
-                  full_disk, half, settings, memory):
-        suite(t)
+if __name__ == '__main__':
+    with Test() as t:
+        for suite in (life, rights, names, bad, removal, undone, sendfile,
+                      full_disk, half, settings, memory):
+            suite(t)
