@@ -222,8 +222,7 @@ clq_uuid4(struct clq_arena *arena)
 	unsigned char b[16];
 	struct clq_str h;
 
-	sodium_ready();
-	randombytes_buf(b, sizeof b);
+	draw(b, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);	/* version 4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);	/* RFC 4122 variant */
 	h = hex(arena, b, sizeof b);

@@ -106,6 +106,8 @@ enum pg_fixed {
 	PG_TOTALS,
 	PG_FLUSH,
 	PG_FLUSH_TIMES,
+	PG_LOOK,
+	PG_LOOK_TIME,
 	PG_GROUPS,
 	PG_BOUNDS,
 	PG_ACL,
@@ -143,10 +145,19 @@ enum pg_fixed {
  * For the same reason it is not "NOT deleted", which a partial index knows.
  */
 #define PG_ROW_OF(o)	"(" o ".id, " o ".parent_id, " o ".resource_name)"
-#define PG_OBJECT(o, id) o ".id = " id " AND " o ".parent_id = $2"	\
-	" AND " PG_ROW_OF(o) " >= (" id ", $2, $1)"			\
-	" AND " PG_ROW_OF(o) " <= (" id ", $2, $1)"
+#define PG_OBJECT_OF(o, id, parent, resource)				\
+	o ".id = " id " AND " o ".parent_id = " parent			\
+	" AND " PG_ROW_OF(o) " >= (" id ", " parent ", " resource ")"	\
+	" AND " PG_ROW_OF(o) " <= (" id ", " parent ", " resource ")"
+#define PG_OBJECT(o, id) PG_OBJECT_OF(o, id, "$2", "$1")
 #define PG_LIVING(o)	o ".deleted IS NOT TRUE"
+/* The timestamp of a list; NULL: nothing was ever in it. */
+#define PG_LIST_TIME(resource, parent)					\
+	"SELECT GREATEST((SELECT last_modified FROM timestamps"		\
+	" WHERE parent_id = " parent " AND resource_name = " resource "),"	\
+	" (SELECT last_modified FROM objects"				\
+	" WHERE parent_id = " parent " AND resource_name = " resource	\
+	" ORDER BY last_modified DESC LIMIT 1))"
 
 struct pg_stmt {
 	enum pg_fixed	 id;
@@ -475,6 +486,12 @@ void pg_known_undo(struct pg_db *db);
 /* ---- pg_prefetch.c ------------------------------------------------------ */
 
 clq_storage_prefetch_f pg_prefetch;
+
+/* ---- pg_lookup.c -------------------------------------------------------- */
+
+/* Send all of l as one statement; the list's timestamp goes to *time, if there
+ * is one. false: it has to be asked for part by part. */
+bool pg_send_look(struct pg_db *db, struct clq_lookup *l, clq_msec *time);
 
 /* ---- pg_objects.c ------------------------------------------------------- */
 

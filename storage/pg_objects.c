@@ -15,11 +15,7 @@ static const struct pg_stmt find = { PG_FIND,
 	"SELECT last_modified, data FROM objects AS o WHERE "
 	PG_OBJECT("o", "$3") " AND " PG_LIVING("o") };
 static const struct pg_stmt timestamp = { PG_TIMESTAMP,
-	"SELECT GREATEST((SELECT last_modified FROM timestamps"
-	" WHERE parent_id = $2 AND resource_name = $1),"
-	" (SELECT last_modified FROM objects"
-	" WHERE parent_id = $2 AND resource_name = $1"
-	" ORDER BY last_modified DESC LIMIT 1))" };
+	PG_LIST_TIME("$1", "$2") };
 /* Of all lists of a resource; the second parameter is not a parent then. */
 static const struct pg_stmt latest = { PG_LATEST,
 	"SELECT max(last_modified) FROM timestamps"
@@ -131,6 +127,19 @@ needs_writes(const struct pg_db *db, const struct clq_lookup *l)
 	return false;
 }
 
+/* Each question on its own. */
+static void
+send_parts(struct pg_db *db, struct clq_lookup *l, clq_msec *time)
+{
+	size_t i;
+
+	if (l->timestamp_of != NULL)
+		send_timestamp(db, l->arena, l->timestamp_of, time);
+	for (i = 0; i < l->nwants; i++)
+		send_find(db, l->arena, &l->wants[i]);
+	pg_send_permission(db, l);
+}
+
 /*
  * Also the permission part: where both are one instance only this is called,
  * and where they are two, that part is empty.
@@ -141,18 +150,14 @@ pg_lookup(void *self, struct clq_lookup *l)
 	struct pg_db *db = pg_self(self);
 	enum clq_status status = pg_start(db, false);
 	clq_msec t = INT64_MIN;
-	size_t i;
 
 	if (status != CLQ_OK || pg_known_answer(db, l))
 		return status;
 	if (db->mode == CLQ_TX_WRITE)
 		pg_send_queue(db, !needs_writes(db, l));
 	send_locks(db, l);
-	if (l->timestamp_of != NULL)
-		send_timestamp(db, l->arena, l->timestamp_of, &t);
-	for (i = 0; i < l->nwants; i++)
-		send_find(db, l->arena, &l->wants[i]);
-	pg_send_permission(db, l);
+	if (!pg_send_look(db, l, &t))
+		send_parts(db, l, &t);
 	status = pg_wait(db);
 	if (status == CLQ_OK && l->timestamp_of != NULL)
 		l->timestamp = t != INT64_MIN ? t : 0;

@@ -337,10 +337,16 @@ choose_place(struct sq_db *q)
 sqlite3_stmt *
 sq_prepare(struct sq_db *q, const char *sql, bool fixed)
 {
-	uint64_t hash = hash_text(sql);
 	struct sq_prepared *p;
+	uint64_t hash;
 	int rc;
 
+	/* mostly the same literal as the last time */
+	for (p = q->statements; fixed && p < q->statements + SQ_STATEMENTS;
+	    p++)
+		if (p->sql == sql)
+			goto found;
+	hash = hash_text(sql);
 	for (p = q->statements; p < q->statements + SQ_STATEMENTS; p++)
 		if (p->hash == hash && p->stmt != NULL &&
 		    strcmp(p->sql, sql) == 0)
