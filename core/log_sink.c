@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -108,7 +109,7 @@ writable(void)
 static bool
 write_stream(const char *line, size_t len)
 {
-	size_t done = 0;
+	size_t done = 0, piece;
 	ssize_t n;
 
 	if (!writable()) {
@@ -122,12 +123,17 @@ write_stream(const char *line, size_t len)
 		atomic_store(&losses->torn, false);
 	}
 	while (done < len) {
-		n = write(clq_sink.fd, line + done, len - done);
+		/* A pipe that is writable has room for so much only. */
+		piece = len - done;
+		if (state.may_block && piece > PIPE_BUF)
+			piece = PIPE_BUF;
+		n = done > 0 && !writable() ? 0 :
+		    write(clq_sink.fd, line + done, piece);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0) {
 			if (n == 0)
-				errno = EIO;
+				errno = ETIMEDOUT;
 			atomic_store(&losses->torn, done > 0);
 			return false;
 		}

@@ -7,10 +7,12 @@
 #include <cliquet/str.h>
 
 #include "log_conf.h"
+#include "log_sink.h"
 #include "settings_load.h"
 
 #include <criterion/criterion.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -324,4 +326,24 @@ Test(log, lines_of_processes_do_not_mix)
 	fclose(f);
 	unlink(path);
 	rmdir(dir);
+}
+
+Test(log, a_pipe_with_little_room_does_not_hold_a_long_line)
+{
+	static char line[12000], page[4096];
+	int ends[2];
+
+	alarm(10);		/* a write that waits would wait for ever */
+	memset(line, 'x', sizeof line);
+	line[sizeof line - 1] = '\n';
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	cr_assert_neq(fcntl(ends[1], F_SETFL, O_NONBLOCK), -1);
+	while (write(ends[1], page, sizeof page) > 0)
+		;
+	cr_assert_eq(read(ends[0], page, sizeof page), (ssize_t)sizeof page);
+	cr_assert_neq(fcntl(ends[1], F_SETFL, 0), -1);
+	clq_sink_open(CLQ_SINK_STREAM, ends[1], NULL, "a pipe");
+	clq_sink_write(CLQ_LOG_INFO, line, sizeof line);
+	cr_expect_not_null(strstr(said(), "log: a pipe: "));
+	close(ends[0]);
 }
