@@ -100,8 +100,7 @@ clq_timing_slow(struct clq_request *req)
 	struct clq_str text;
 	size_t n = 0;
 
-	if (req->server->timing->slow == 0 || req->phases == NULL ||
-	    ms < req->server->timing->slow)
+	if (req->server->timing->slow == 0 || ms < req->server->timing->slow)
 		return;
 	fields[n++] = (struct clq_log_field){ .name = "method",
 	    .text = req->method_name };
@@ -112,7 +111,8 @@ clq_timing_slow(struct clq_request *req)
 	fields[n++] = (struct clq_log_field){ .name = "code",
 	    .number = req->response.status };
 	fields[n++] = (struct clq_log_field){ .name = "t", .number = ms };
-	for (int i = 0; i < CLQ_PHASE__COUNT; i++) {
+	/* of a request that was lost nobody knows them */
+	for (int i = 0; i < CLQ_PHASE__COUNT && req->phases != NULL; i++) {
 		text = as_ms(req->arena, req->phases->ns[i]);
 		fields[n++] = (struct clq_log_field){
 		    .name = clq_phase_name(i), .text = text, .json = text };

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ enum {
 	FIRST_PAUSE_MS = 100,
 	MAX_PAUSE_MS = 5000,
 	MAX_READY_PAUSE_MS = 250,
+	WHAT_MAX = 448,		/* bytes, of doing() */
 	GRACE_MS = 2000		/* beyond a limit that the worker enforces */
 };
 
@@ -120,18 +122,19 @@ back_off(struct clq_children *c, const struct clq_child *child)
 	c->not_before = now + (pause < max ? pause : max);
 }
 
-/* "while serving GET /v1/x", if it was. */
+/* "while serving GET /v1/x (rid 12ab)", if it was. */
 static const char *
 doing(const struct clq_slot *s, char *out, size_t cap)
 {
-	static const char prefix[] = " while serving ";
+	char text[sizeof s->text + 1], rid[sizeof s->lost.rid];
 
 	out[0] = '\0';
-	if (atomic_load(&s->request_started) != 0) {
-		memcpy(out, prefix, sizeof prefix);
-		clq_slot_text(s, out + sizeof prefix - 1,
-		    cap - sizeof prefix + 1);
-	}
+	if (atomic_load(&s->request_started) == 0)
+		return out;
+	clq_slot_text(s, text, sizeof text);
+	clq_lost_rid(&s->lost, rid, sizeof rid);
+	snprintf(out, cap, " while serving %s%s%s%s", text,
+	    rid[0] != '\0' ? " (rid " : "", rid, rid[0] != '\0' ? ")" : "");
 	return out;
 }
 
@@ -163,7 +166,7 @@ say_death(struct clq_children *c, const struct clq_child *child,
     const struct clq_slot *s, int status)
 {
 	int64_t began = atomic_load(&s->request_started);
-	char what[320];
+	char what[WHAT_MAX];
 
 	doing(s, what, sizeof what);
 	if (WIFSIGNALED(status)) {
@@ -181,6 +184,26 @@ say_death(struct clq_children *c, const struct clq_child *child,
 	}
 }
 
+/* What was not answered by the worker is a request all the same. */
+static void
+count_lost(struct clq_children *c, const struct clq_child *child,
+    const struct clq_slot *s)
+{
+	int64_t began = atomic_load(&s->request_started);
+	clq_msec ms = clq_monotonic() - began;
+	clq_msec slow = child->generation->conf.slow_request;
+	char text[sizeof s->text + 1];
+
+	if (began == 0)
+		return;
+	clq_slot_text(s, text, sizeof text);
+	clq_lost_log(child->generation->server, &s->lost, text, ms);
+	clq_scoreboard_leave(c->board, &s->lost, ms);
+	atomic_fetch_add(&c->board->requests, 1);
+	if (slow > 0 && ms >= slow)
+		atomic_fetch_add(&c->board->slow, 1);
+}
+
 static void
 bury(struct clq_children *c, struct clq_child *child, int status,
     bool stopping)
@@ -194,6 +217,7 @@ bury(struct clq_children *c, struct clq_child *child, int status,
 	    state != CLQ_WORKER_STARTING)
 		child->state = CLQ_CHILD_READY;	/* too quick for check() */
 	say_death(c, child, s, status);
+	count_lost(c, child, s);
 	if (!stopping && !(asked && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0)) {
 		atomic_fetch_add(&c->board->respawns, 1);
@@ -229,7 +253,7 @@ clq_children_reap(struct clq_children *c, bool stopping)
 static void
 force(struct clq_child *child, const struct clq_slot *s, const char *why)
 {
-	char what[320];
+	char what[WHAT_MAX];
 
 	if (!child->forced) {
 		child->forced = true;

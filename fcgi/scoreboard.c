@@ -112,6 +112,42 @@ clq_scoreboard_queue(struct clq_scoreboard *board, int waiting, int backlog)
 		atomic_store(&board->waiting_most, waiting);
 }
 
+enum { EMPTY, FULL, TAKEN };
+
+void
+clq_scoreboard_leave(struct clq_scoreboard *board, const struct clq_lost *lost,
+    clq_msec ms)
+{
+	for (size_t i = 0; i < CLQ_LOST_MAX; i++) {
+		struct clq_lost_entry *e = &board->lost[i];
+
+		if (atomic_load(&e->full) != EMPTY)
+			continue;
+		e->lost = *lost;
+		e->ms = ms;
+		atomic_store(&e->full, FULL);
+		return;
+	}
+}
+
+bool
+clq_scoreboard_take(struct clq_scoreboard *board, struct clq_lost *lost,
+    clq_msec *ms)
+{
+	for (size_t i = 0; i < CLQ_LOST_MAX; i++) {
+		struct clq_lost_entry *e = &board->lost[i];
+		int full = FULL;
+
+		if (!atomic_compare_exchange_strong(&e->full, &full, TAKEN))
+			continue;
+		*lost = e->lost;
+		*ms = e->ms;
+		atomic_store(&e->full, EMPTY);
+		return true;
+	}
+	return false;
+}
+
 void
 clq_slot_begin(struct clq_slot *slot, clq_msec now, struct clq_str method,
     struct clq_str path)

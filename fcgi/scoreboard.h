@@ -22,6 +22,7 @@
 #include <cliquet/types.h>
 
 #include "../core/backtrace.h"
+#include "../core/lost.h"
 
 enum clq_worker_state {
 	CLQ_WORKER_FREE,		/* nobody has the slot */
@@ -42,6 +43,7 @@ struct clq_slot {
 	_Atomic(uint32_t)		connections;	/* open */
 	_Atomic(int)			nframes;	/* of a crash */
 	void				*frames[CLQ_FRAMES_MAX];
+	struct clq_lost			lost;		/* of a death */
 	_Atomic(uint32_t)		text_len;
 	char				text[256];	/* "GET /v1/..." of the current
 							   or last request; no query */
@@ -58,6 +60,14 @@ struct clq_board_head {
 #define CLQ_BOARD_MAGIC	"clqboard"
 #define CLQ_BOARD_NAME	"cliquet-scoreboard"
 
+/* Lost requests on their way to the metrics, which workers alone have open. */
+enum { CLQ_LOST_MAX = 32 };
+struct clq_lost_entry {
+	_Atomic(int)		full;
+	clq_msec		ms;
+	struct clq_lost		lost;
+};
+
 struct clq_scoreboard {
 	struct clq_board_head	head;
 	_Atomic(pid_t)		pid;		/* of the master */
@@ -72,6 +82,7 @@ struct clq_scoreboard {
 	_Atomic(uint64_t)	timeouts;	/* requests ended by time */
 	_Atomic(uint64_t)	requests;	/* by workers that are gone */
 	_Atomic(uint64_t)	slow;
+	struct clq_lost_entry	lost[CLQ_LOST_MAX];
 	size_t			nslots;
 	size_t			size;		/* of the mapping */
 	struct clq_slot		slots[];
@@ -93,6 +104,13 @@ const struct clq_scoreboard *clq_scoreboard_attach(int fd,
 /* Note what waits on the listening sockets (backlog.h). */
 void clq_scoreboard_queue(struct clq_scoreboard *board, int waiting,
     int backlog);
+
+/* The master leaves a lost request there; a worker takes one, false: there is
+ * none. With many at once some are not counted. */
+void clq_scoreboard_leave(struct clq_scoreboard *board,
+    const struct clq_lost *lost, clq_msec ms);
+bool clq_scoreboard_take(struct clq_scoreboard *board, struct clq_lost *lost,
+    clq_msec *ms);
 
 /* Note what is being served. Called by the slot's worker. */
 void clq_slot_begin(struct clq_slot *slot, clq_msec now, struct clq_str method,

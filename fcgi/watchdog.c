@@ -2,31 +2,37 @@
 /*
  * Time limit and crash handling of a worker (see watchdog.h).
  *
- * The timer ticks only while there is work: it starts with the first request
- * and stops after a second without any, so that a request costs no system
- * call for it. An answer is written only before core is done with the request
- * (clq_watchdog_end() comes first), so two never mix.
+ * The thread wakes up every few milliseconds while there is work, and sleeps
+ * from a second without any until the next request, so that a request costs no
+ * system call for it. It takes all decisions under a lock that only the end of
+ * a request and a crash wait for: an answer is written only before core is done
+ * with the request, so two never mix. It has every signal blocked; those of the
+ * process go to the thread that serves.
  */
 #include "watchdog.h"
 
+#include <cliquet/clock.h>
 #include <cliquet/log.h>
 
 #include "scan.h"
 
 #include <errno.h>
 #include <execinfo.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
 	TICK_MS = 50,
 	GIVE_MS = 50,		/* others wait no longer than about this */
-	IDLE_TICKS = 20,	/* then the timer stops */
+	IDLE_TICKS = 20,	/* then the thread sleeps */
+	STACK = 256 * 1024,
+	FATAL_TRIES = 200,	/* of a millisecond */
 	ALTSTACK = 64 * 1024
 };
 
@@ -34,25 +40,46 @@ static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 
 static struct {
 	struct clq_watchdog	 w;
+	pthread_t		 thread;
+	bool			 running;	/* there is a thread */
+	sem_t			 wake;
+	_Atomic(bool)		 asleep;	/* until `wake` */
+	_Atomic(bool)		 stopping;
+	_Atomic(bool)		 forced;	/* the master wants an end */
+	atomic_flag		 lock;
 	_Atomic(int)		 fd;		/* of the request; -1: none */
 	_Atomic(unsigned)	 id;
 	_Atomic(int64_t)	 started;
-	_Atomic(bool)		 ticking;
-	int			 idle;		/* ticks without a request */
+	const struct clq_request *_Atomic req;
 	char			*stack;
 	size_t			 answer_len;
 	unsigned char		 answer[2048];	/* records; ids are set late */
-} dog = { .fd = -1 };
+} dog = { .fd = -1, .lock = ATOMIC_FLAG_INIT };
 
 static void
-tick_every(int ms)
+pause_ms(int ms)
 {
-	struct itimerval t = {
-		.it_interval = { 0, ms * 1000 }, .it_value = { 0, ms * 1000 },
-	};
+	struct timespec t = { 0, ms * 1000000L };
 
-	(void)setitimer(ITIMER_REAL, &t, NULL);
-	atomic_store(&dog.ticking, ms != 0);
+	(void)nanosleep(&t, NULL);
+}
+
+/* Held for as long as it takes to give connections away. tries: then it is
+ * taken for granted; 0: never. */
+static void
+lock(int tries)
+{
+	for (int i = 0; atomic_flag_test_and_set(&dog.lock); i++) {
+		if (tries > 0 && i >= tries)
+			return;
+		pause_ms(1);
+	}
+}
+
+static void
+unlock(void)
+{
+	atomic_flag_clear(&dog.lock);
 }
 
 /* Put the request's id into the prepared records, and send them. */
@@ -63,8 +90,12 @@ answer_503(void)
 	unsigned id = atomic_load(&dog.id);
 	size_t i = 0, content;
 
+	const struct clq_request *req = atomic_load(&dog.req);
+
 	if (fd == -1)
 		return;
+	if (req != NULL)
+		clq_lost_note(&dog.w.slot->lost, req);
 	while (i + CLQ_FCGI_HEAD <= dog.answer_len) {
 		dog.answer[i + 2] = (unsigned char)(id >> 8);
 		dog.answer[i + 3] = (unsigned char)id;
@@ -89,45 +120,75 @@ settle(void)
 static void
 say_timeout(int64_t age)
 {
-	char text[256];
+	char text[sizeof dog.w.slot->text + 1];
 
-	/* The log is not made for signal context: if it hangs, we end. */
+	/* The thread that serves may hold what the log needs: then we end. */
 	signal(SIGALRM, SIG_DFL);
 	alarm(1);
 	clq_slot_text(dog.w.slot, text, sizeof text);
 	clq_log_err("%s: no answer after %lld ms; 503 sent, process ends",
 	    text, (long long)age);
+	clq_lost_log(dog.w.server, &dog.w.slot->lost, text, age);
 }
 
+/* One look; the lock is held. False: nothing is being served. */
+static bool
+look(void)
+{
+	int64_t age;
+
+	if (atomic_load(&dog.fd) == -1)
+		return false;
+	age = clq_monotonic() - atomic_load(&dog.started);
+	if (age >= GIVE_MS)
+		clq_conns_give(dog.w.conns, dog.w.handover);
+	if (!atomic_load(&dog.forced) &&
+	    (dog.w.limit == 0 || age < dog.w.limit))
+		return true;
+	settle();
+	if (dog.w.master == 0)
+		say_timeout(age);
+	_exit(CLQ_EXIT_TIMEOUT);
+}
+
+static void *
+watch(void *unused)
+{
+	int idle = 0;
+
+	while (!atomic_load(&dog.stopping)) {
+		pause_ms(TICK_MS);
+		lock(0);
+		idle = look() ? 0 : idle + 1;
+		unlock();
+		if (idle < IDLE_TICKS)
+			continue;
+		idle = 0;
+		atomic_store(&dog.asleep, true);
+		/* Whoever began in between has not seen it. */
+		if (atomic_load(&dog.fd) == -1 &&
+		    !atomic_load(&dog.stopping))
+			while (sem_wait(&dog.wake) == -1 && errno == EINTR)
+				continue;
+		atomic_store(&dog.asleep, false);
+	}
+	return unused;
+}
+
+/* The master is out of patience: the thread ends us; without one, at once. */
 static void
 on_alarm(int sig, siginfo_t *si, void *context)
 {
-	int saved = errno;
-	struct timespec ts;
-	int64_t age;
-	bool forced = si->si_code == SI_USER && si->si_pid == dog.w.master;
-
 	(void)sig;
 	(void)context;
-	if (atomic_load(&dog.fd) == -1) {
-		if (++dog.idle >= IDLE_TICKS)
-			tick_every(0);
-		errno = saved;
+	if (si->si_code != SI_USER || si->si_pid != dog.w.master ||
+	    atomic_load(&dog.fd) == -1)
 		return;
-	}
-	dog.idle = 0;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	age = ts.tv_sec * 1000LL + ts.tv_nsec / 1000000 -
-	    atomic_load(&dog.started);
-	if (age >= GIVE_MS)
-		clq_conns_give(dog.w.conns, dog.w.handover);
-	if (forced || (dog.w.limit > 0 && age >= dog.w.limit)) {
-		settle();
-		if (dog.w.master == 0)
-			say_timeout(age);
-		_exit(CLQ_EXIT_TIMEOUT);
-	}
-	errno = saved;
+	atomic_store(&dog.forced, true);
+	if (dog.running)
+		return;
+	settle();
+	_exit(CLQ_EXIT_TIMEOUT);
 }
 
 static void
@@ -136,6 +197,7 @@ on_fatal(int sig)
 	int n;
 
 	/* SA_RESETHAND: a second fault, or this one repeated, ends it. */
+	lock(FATAL_TRIES);
 	settle();
 	n = backtrace(dog.w.slot->frames, CLQ_FRAMES_MAX);
 	atomic_store(&dog.w.slot->nframes, n);
@@ -190,6 +252,43 @@ prepare_answer(const struct clq_settings *s)
 	prepare(CLQ_FCGI_END_REQUEST, end, sizeof end);
 }
 
+static void
+start_thread(void)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int rc;
+
+	atomic_store(&dog.stopping, false);
+	atomic_store(&dog.asleep, false);
+	atomic_store(&dog.forced, false);
+	atomic_flag_clear(&dog.lock);
+	sem_init(&dog.wake, 0, 0);
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&dog.thread, &attr, watch, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	dog.running = rc == 0;
+	if (rc != 0)
+		clq_log_warn("watchdog: %s; the master alone looks after "
+		    "request_timeout", strerror(rc));
+}
+
+static void
+stop_thread(void)
+{
+	if (!dog.running)
+		return;
+	atomic_store(&dog.stopping, true);
+	sem_post(&dog.wake);
+	pthread_join(dog.thread, NULL);
+	sem_destroy(&dog.wake);
+	dog.running = false;
+}
+
 void
 clq_watchdog_start(const struct clq_watchdog *w,
     const struct clq_settings *settings)
@@ -218,6 +317,7 @@ clq_watchdog_start(const struct clq_watchdog *w,
 	sa.sa_flags = SA_ONSTACK | SA_RESETHAND | SA_NODEFER;
 	for (size_t i = 0; i < CLQ_COUNT(fatal); i++)
 		sigaction(fatal[i], &sa, NULL);
+	start_thread();
 }
 
 void
@@ -225,7 +325,7 @@ clq_watchdog_stop(void)
 {
 	stack_t none = { .ss_flags = SS_DISABLE };
 
-	tick_every(0);
+	stop_thread();
 	signal(SIGALRM, SIG_IGN);
 	for (size_t i = 0; i < CLQ_COUNT(fatal); i++)
 		signal(fatal[i], SIG_DFL);
@@ -235,19 +335,22 @@ clq_watchdog_stop(void)
 }
 
 void
-clq_watchdog_begin(const struct clq_conn *c, clq_msec now)
+clq_watchdog_begin(const struct clq_conn *c, const struct clq_request *req,
+    clq_msec now)
 {
 	atomic_store(&dog.started, now);
 	atomic_store(&dog.id, c->request_id);
+	atomic_store(&dog.req, req);
 	atomic_store(&dog.fd, c->fd);
-	if (!atomic_load(&dog.ticking)) {
-		dog.idle = 0;
-		tick_every(TICK_MS);
-	}
+	if (atomic_load(&dog.asleep) && dog.running)
+		sem_post(&dog.wake);
 }
 
 void
 clq_watchdog_end(void)
 {
+	lock(0);
 	atomic_store(&dog.fd, -1);
+	atomic_store(&dog.req, NULL);
+	unlock();
 }

@@ -2,9 +2,11 @@
 /*
  * What happens to a request that takes too long or kills its worker.
  *
- * A timer and the handlers of fatal signals, in the worker. They work while
- * core runs a request and cannot be interrupted otherwise, hence in signal
- * context: system calls and memory prepared before, nothing else.
+ * A thread looks at the request that is being served, and handlers of fatal
+ * signals are installed. So a view is never interrupted: what it waits in
+ * (sleep, poll, a library) returns when it would without us. Both work while
+ * core runs a request and may hold any lock, so they use system calls and
+ * memory prepared before, nothing else.
  *
  *  - a request that runs for a moment: the other connections of the worker are
  *    given to others (handover.h), so that nobody waits behind it;
@@ -28,6 +30,7 @@ struct clq_watchdog {
 	struct clq_slot			*slot;
 	clq_msec			 limit;		/* 0: none */
 	pid_t				 master;	/* 0: there is none */
+	struct clq_server		*server;
 };
 
 /*
@@ -37,11 +40,12 @@ struct clq_watchdog {
 void clq_watchdog_start(const struct clq_watchdog *w,
     const struct clq_settings *settings);
 
-/* Stop the timer; default handlers again. */
+/* Stop the thread; default handlers again. */
 void clq_watchdog_stop(void);
 
 /* Around core's work on one request of connection c. */
-void clq_watchdog_begin(const struct clq_conn *c, clq_msec now);
+void clq_watchdog_begin(const struct clq_conn *c,
+    const struct clq_request *req, clq_msec now);
 void clq_watchdog_end(void);
 
 #endif

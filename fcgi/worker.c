@@ -220,7 +220,7 @@ serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 	c->nginx = in.nginx;
 	clq_slot_begin(w->slot, now, in.req->method_name, in.req->raw_path);
 	clq_report_request(in.req);
-	clq_watchdog_begin(c, now);
+	clq_watchdog_begin(c, in.req, now);
 	if (!clq_status_page(w, &in))
 		clq_dispatch(in.req);
 	clq_watchdog_end();
@@ -362,6 +362,19 @@ send_metrics(struct state *s, clq_msec now)
 	clq_metrics_flush(s->w->server);
 }
 
+/* Whoever comes after a worker that died counts what it was serving. */
+static void
+count_lost(const struct clq_worker *w)
+{
+	struct clq_lost lost;
+	clq_msec ms;
+
+	if (w->board == NULL)
+		return;
+	while (clq_scoreboard_take(w->board, &lost, &ms))
+		clq_lost_count(w->server, &lost, ms);
+}
+
 static int
 loop(struct state *s)
 {
@@ -400,6 +413,7 @@ clq_worker_run(const struct clq_worker *w)
 	struct clq_watchdog dog = {
 		.conns = &s.conns, .handover = &w->handover, .slot = w->slot,
 		.limit = w->conf->request_timeout, .master = w->master,
+		.server = w->server,
 	};
 	int rc = EXIT_FAILURE;
 
@@ -413,6 +427,7 @@ clq_worker_run(const struct clq_worker *w)
 		s.arena = clq_arena_new();
 		clq_watchdog_start(&dog, w->server->settings);
 		atomic_store(&w->slot->state, CLQ_WORKER_IDLE);
+		count_lost(w);
 		rc = loop(&s);
 		clq_watchdog_stop();
 		clq_arena_free(&s.arena);

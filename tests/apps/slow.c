@@ -4,6 +4,7 @@
  * are large, or tell what arrived.
  *
  *	GET  /sleep/{ms}	answer after that time
+ *	GET  /rest/{ms}		one nanosleep(2): {"errno"}, 0 if it was not interrupted
  *	GET  /crash		a segmentation fault
  *	GET  /abort		a failed assertion
  *	GET  /big/{bytes}	a body of that size
@@ -58,6 +59,19 @@ view_sleep(struct clq_request *req, void *ctx)
 	    NULL) == EINTR)
 		;
 	return answer(req);
+}
+
+static enum clq_status
+view_rest(struct clq_request *req, void *ctx)
+{
+	int64_t ms = number(req, "ms");
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	int rc;
+
+	(void)ctx;
+	rc = nanosleep(&t, NULL) == -1 ? errno : 0;
+	return clq_reply(req, 200, clq_arena_printf(clq_request_arena(req),
+	    "{\"errno\":%d}", rc));
 }
 
 static enum clq_status
@@ -131,6 +145,9 @@ static const struct clq_verb sleep_verbs[] = {
 	{ CLQ_METHOD_GET, view_sleep, CLQ_TX_READ },
 	{ CLQ_METHOD_POST, view_sleep, CLQ_TX_READ },
 };
+static const struct clq_verb rest_verbs[] = {
+	{ CLQ_METHOD_GET, view_rest, CLQ_TX_READ },
+};
 static const struct clq_verb crash_verbs[] = {
 	{ CLQ_METHOD_GET, view_crash, CLQ_TX_READ },
 };
@@ -155,6 +172,7 @@ static const struct clq_verb echo_verbs[] = {
 
 static const struct clq_service services[] = {
 	SERVICE("sleep", "/sleep/{ms}", sleep_verbs),
+	SERVICE("rest", "/rest/{ms}", rest_verbs),
 	SERVICE("crash", "/crash", crash_verbs),
 	SERVICE("abort", "/abort", abort_verbs),
 	SERVICE("big", "/big/{bytes}", big_verbs),

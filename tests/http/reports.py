@@ -89,7 +89,7 @@ def logs(t):
             t.equal(s.get('/v1/' + what + '?x=1').status, 503,
                     'a crash: 503')
         t.ok(s.logged(r'ERROR worker \d+ died of signal %d \(.*\) while '
-                      r'serving GET /v1/%s; backtrace: .*slow\.so\('
+                      r'serving GET /v1/%s \(rid \w+\); backtrace: .*slow\.so\('
                       % (sig, what)),
              'is told with request and backtrace')
     t.equal(helper(s), [], 'no process for Sentry without a DSN')

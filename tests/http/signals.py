@@ -226,8 +226,8 @@ def too_long(t):
             'request_timeout: 503')
     took = time.monotonic() - begun
     t.ok(1 <= took < 2, 'in time (%.2f s)' % took)
-    t.ok(s.logged('ended while serving GET /v1/sleep/20000: no answer'),
-         'the log says which request it was')
+    t.ok(s.logged(r'ended while serving GET /v1/sleep/20000 \(rid \w+\): '
+                  'no answer'), 'the log says which request it was')
     t.equal({c.request('GET', '/v1/env').status for c in kept}, {200},
             'kept connections go on')
     t.ok(wait_for(lambda: len(s.workers()) == 2), 'the worker is replaced')
@@ -243,6 +243,36 @@ def too_long(t):
     t.ok(took < 8, 'by the master (%.1f s)' % took)
     t.ok(s.logged('killed while serving GET /v1/sleep/20000'), 'and said')
     t.equal(s.get('/v1/env').status, 200, 'service goes on')
+    s.stop()
+
+
+def lost(t):
+    """Requests that kill their worker are told and counted as others are."""
+    s = t.start(workers=1, request_timeout=1, slow_request_ms=500,
+                includes='kinto.plugins.prometheus')
+    t.equal(s.get('/v1/rest/600').json(), {'errno': 0},
+            'what a view waits in is not interrupted')
+    for path, rid in (('/v1/sleep/9000?a=1', 'rid-of-late'),
+                      ('/v1/crash', 'rid-of-crash')):
+        r = fcgi.request(s.address, 'GET', path, [('X-Request-Id', rid)])
+        t.equal(r.status, 503, path + ': 503')
+        t.ok(wait_for(lambda: any(
+            'request.summary' in x and 'rid=%s' % rid in x and
+            'code=503' in x and 'errno=201' in x and 'method=GET' in x and
+            'path=' + path.split('?')[0] in x for x in s.text().splitlines())),
+            path + ': its summary')
+    t.ok(any('request.slow' in x and 'rid=rid-of-late' in x
+             for x in s.text().splitlines()), 'and that it was slow')
+    t.ok(any('died of signal' in x and '(rid rid-of-crash)' in x
+             for x in s.text().splitlines()), "the master's line has the rid")
+
+    def counted():
+        text = s.get('/v1/__metrics__').body.decode()
+        return all('request_summary_total{method="get",endpoint="%s",'
+                   'status="503"} 1' % e in text for e in ('sleep', 'crash'))
+    if not t.ok(wait_for(counted), 'and counted in the metrics'):
+        print('#', [x for x in s.get('/v1/__metrics__').body.decode()
+                    .splitlines() if '503' in x])
     s.stop()
 
 
@@ -281,7 +311,7 @@ def orphaned(t):
 def main():
     with Test() as t:
         for part in (stopping, reloading, many_reloads, logs, crashes,
-                     killed, too_long, recycled, orphaned):
+                     killed, too_long, lost, recycled, orphaned):
             part(t)
         t.ok(bool(re and APP and pid_of), 'done')
 
