@@ -76,8 +76,9 @@ configure_permission(struct clq_server *srv)
 		if (rc != CLQ_OK)
 			return rc;
 	}
-	if (plugin == NULL)
-		return CLQ_OK;
+	if (plugin == NULL || (plugin->permission == NULL &&
+	    !clq_settings_has(srv->settings, key)))
+		return CLQ_OK;	/* who needs them will say so */
 	if (plugin->permission == NULL)
 		return clq_settings_error(srv->settings, key, "\"%s\" keeps "
 		    "no permissions; name another plugin", plugin->name);

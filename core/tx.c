@@ -62,6 +62,17 @@ finish_one(const struct clq_timed *t, const struct backend *b, bool commit)
 	return rc;
 }
 
+/* Tell the storage for whom it works. */
+static void
+tell_caller(struct clq_request *req)
+{
+	const struct clq_storage_backend *storage = &req->server->storage;
+
+	if (storage->ops != NULL && CLQ_HAS(storage->plugin->backend,
+	    on_behalf))
+		storage->plugin->backend->on_behalf(storage->self, req);
+}
+
 static enum clq_status
 begin_all(struct clq_request *req, enum clq_tx_mode mode)
 {
@@ -70,6 +81,7 @@ begin_all(struct clq_request *req, enum clq_tx_mode mode)
 	size_t n = backends(req->server, b);
 	enum clq_status rc;
 
+	tell_caller(req);
 	for (size_t i = 0; i < n; i++) {
 		rc = begin_one(t, &b[i], mode);
 		if (rc == CLQ_OK)
@@ -317,6 +329,7 @@ clq_tx_lookup(struct clq_request *req, struct clq_lookup *l)
 	if (!req->tx->open &&
 	    (rc = clq_tx_open(req, verb_mode(req))) != CLQ_OK)
 		return rc;
+	tell_caller(req);
 	if (l->arena == NULL)
 		l->arena = req->arena;
 	l->user = req->identity.user;
@@ -377,6 +390,7 @@ clq_storage(struct clq_request *req, void **self)
 {
 	if (req->server->storage.ops == NULL || !backend_usable(req))
 		return NULL;
+	tell_caller(req);
 	return clq_timed_storage(req->server, self);
 }
 

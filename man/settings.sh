@@ -61,6 +61,8 @@ section storage/memory 'storage_backend = memory' 'storage_backend = memory'
 section storage/postgresql 'storage_backend = postgresql' \
     'storage_backend = postgresql' 'storage_url = postgresql:///x'
 section storage/redis 'storage_backend = redis' 'storage_backend = redis'
+section storage/kinto 'storage_backend = kinto' 'use = readinglist' \
+    'storage_backend = kinto' 'storage_url = https://kinto.example.com/v1'
 section cache/memory 'cache_backend = memory' 'cache_backend = memory'
 section cache/memcached 'cache_backend = memcached' \
     'cache_backend = memcached' 'cache_hosts = 127.0.0.1:11211'

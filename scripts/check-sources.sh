@@ -48,6 +48,7 @@ sources() {
 	list storage_postgresql_sources storage/pg.c
 	list storage_postgresql_common storage/pg.h storage/pg_*.[ch]
 	list storage_redis_sources storage/redis*.[ch]
+	list storage_kinto_sources storage/kinto*.[ch]
 	list cache_memory_sources cache/memory.[ch] cache/memory_*.[ch]
 	list cache_memcached_sources cache/memcached*.[ch]
 	for app in apps/*/; do

@@ -25,6 +25,7 @@
  *	1.8	clq_listener_kind: deliver, flags; clq_event_print()
  *		CLQ_FIELD_TYPED, clq_field_fault(); filters on STRING and URL
  *		compare texts; bad bounds and defaults are refused
+ *	1.9	clq_backend_ops: on_behalf
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -40,7 +41,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	8
+#define CLQ_ABI_MINOR	9
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */
@@ -103,6 +104,13 @@ typedef enum clq_status clq_backend_ping_f(void *self, bool readonly,
 typedef enum clq_status clq_backend_migrate_f(void *self, bool dry_run,
     void (*say)(const char *line));
 
+/*
+ * Whose request the calls that follow are for (since 1.9): told before begin,
+ * and again where it may be another, as between the parts of a batch. For a
+ * backend that acts with the caller's credentials. Until finish.
+ */
+typedef void clq_backend_behalf_f(void *self, struct clq_request *req);
+
 /* Disconnect and free; also called for an instance never opened. */
 typedef void clq_backend_close_f(void *self);
 
@@ -118,6 +126,7 @@ struct clq_backend_ops {
 	clq_backend_rollback_f	*rollback;
 	clq_backend_release_f	*release;
 	clq_backend_migrate_f	*migrate;	/* optional */
+	clq_backend_behalf_f	*on_behalf;	/* optional */
 };
 
 struct clq_app_ops;		/* app.h */
