@@ -21,15 +21,18 @@ number(struct clq_str s, int64_t min, int64_t max, int64_t *out)
 	    *out <= max);
 }
 
-/* "user:password@" or ":password@" in front. */
+/* "user:password@" or ":password@" in front. The last '@' before the first '/'
+ * ends it: passwords may have others, and so may paths. */
 static struct clq_str
 login(struct clq_arena *arena, struct clq_str rest,
     struct redis_address *out)
 {
-	size_t at = clq_str_find(rest, '@', 0);
+	size_t at = clq_str_find(rest, '/', 0);
 	size_t colon = clq_str_find(rest, ':', 0);
 
-	if (at == rest.len)
+	while (at > 0 && (at == rest.len || rest.p[at] != '@'))
+		at--;
+	if (rest.len == 0 || rest.p[at] != '@')
 		return rest;
 	if (colon > at)
 		colon = at;

@@ -47,6 +47,9 @@ Test(redis_address, of_a_host)
 	cr_expect_str_eq(a.host, "::1");
 	cr_expect_null(a.user);
 	cr_expect_eq(a.port, 7);
+	a = address("redis://u:p@ss@h/1");
+	cr_expect_str_eq(a.password, "p@ss");
+	cr_expect_str_eq(a.host, "h");
 	a = address("redis://[::1]");
 	cr_expect_eq(a.port, 6379);
 }
@@ -58,6 +61,9 @@ Test(redis_address, of_a_socket)
 	cr_expect_null(a.host);
 	cr_expect_str_eq(a.path, "/run/r.sock");
 	cr_expect_eq(a.number, 3);
+	a = address("unix:///a@b.sock");
+	cr_expect_str_eq(a.path, "/a@b.sock");
+	cr_expect_null(a.password);
 	a = address("unix://:x%2Fy@/r.sock");
 	cr_expect_str_eq(a.path, "/r.sock");
 	cr_expect_str_eq(a.password, "x/y");
