@@ -14,7 +14,9 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import time
 
+import peer
 from stack import Stack, children, cpu, memory
 
 AUTH = 'Authorization: Basic ' + base64.b64encode(b'bench:mark').decode()
@@ -61,10 +63,10 @@ def mixed():
 # name, templates, and the query of the responder that is its ceiling
 OPERATIONS = [
     ('hello', [(1, 'GET', '/v1/', [], '')], 'hello'),
-    ('heartbeat', [(1, 'GET', '/v1/__heartbeat__', [], '')], None),
+    ('heartbeat', [(1, 'GET', '/v1/__heartbeat__', [], '')], 'hello'),
     ('GET', [one('GET', LIST + '/r{r}')], 'get'),
     ('GET 304', [one('GET', LIST + '/r1', headers=(
-        'If-None-Match: {etag}',))], 'get'),
+        'If-None-Match: {etag}',))], 'hello'),
     ('list of 100', [one('GET', LIST + '?_limit=100')], 'list'),
     ('filter + sort in 10^4', [one('GET', LIST +
      '?group=g7&_sort=title&_limit=100')], None),
@@ -213,8 +215,12 @@ def measure_row(server, way, ports, op):
             targets['c_' + c] = targets[server.storage]
     if way == 'nginx' and name == 'hello':
         targets['nginx'] = targets[server.storage]
+    if way == 'nginx' and name in peer.OPERATIONS and 'kinto' in ports:
+        targets['kinto'] = targets[server.storage]
     got = {k: [] for k in targets}
-    for _ in range(server.options.rounds):
+    for i in range(server.options.rounds):
+        if i > 0 and time.monotonic() > server.options.until:
+            break
         for key, t in targets.items():
             where = ports[key] if way == 'nginx' else server.addresses[key]
             got[key].append(server.run('-H' if way == 'nginx' else '-F',
@@ -249,9 +255,32 @@ def crowd(server, url):
     return r
 
 
+def endure(server, workers):
+    """What many requests leave behind in a worker."""
+    before = [memory(p) for p in workers]
+    r = server.stack.measure('-F', server.address, [one('GET', LIST +
+                             '/r{r}')], n=server.options.endure, t=60)
+    after = [memory(p) for p in workers]
+    return {'requests': r['requests'], 'errors': r['errors'],
+            'before': before, 'after': after}
+
+
+def create(stack):
+    return lambda front, path: stack.measure('-H', front, [one('PUT', path)],
+                                             n=1, c=1, t=30)
+
+
 def measure_storage(stack, storage, url, database, options, **settings):
     server = Server(stack, storage, url, database, options, **settings)
-    nginx, ports = stack.nginx({**server.addresses, 'nginx': None})
+    addresses = {**server.addresses, 'nginx': None}
+    kinto = None
+    if options.kinto:
+        kinto = peer.Kinto(stack, options.kinto, create(stack))
+        server.parts['kinto'] = [kinto.process.pid]
+        addresses['kinto'] = kinto.address
+    nginx, ports = stack.nginx(addresses)
+    if kinto is not None:
+        kinto.fill(ports['kinto'])
     server.parts['nginx'] = [nginx.pid]
     result = {'storage': storage, 'ready_ms': server.process.ready_after *
               1000, 'rows': [], 'million': options.million}
@@ -268,6 +297,9 @@ def measure_storage(stack, storage, url, database, options, **settings):
                 mine['errors']), file=sys.stderr, flush=True)
     result['loops'] = loops(server)
     result['memory'] = [memory(p) for p in workers]
+    if kinto is not None:
+        result['kinto_memory'] = [memory(p) for p in kinto.workers()]
+    result['endured'] = endure(server, workers)
     stack.end(nginx)
     result['crowd'] = crowd(server, url)
     return result
@@ -282,8 +314,13 @@ def main():
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--million', type=int, default=10 ** 6)
     p.add_argument('--clients', type=int, default=16)
+    p.add_argument('--endure', type=int, default=10 ** 5)
+    p.add_argument('--kinto', default='', help='its virtual environment')
+    p.add_argument('--budget', type=int, default=500,
+                   help='seconds after which there is one round of each')
     p.add_argument('--out', required=True)
     o = p.parse_args()
+    o.until = time.monotonic() + o.budget
     with Stack(o.folder, o.build) as stack:
         if o.storage == 'sqlite':
             path = stack.path('bench.db')

@@ -9,7 +9,7 @@ import sys
 
 NAMES = {'c_hello': 'smallest responder', 'c_get': 'one read',
          'c_list': 'one query', 'c_post': 'the same transaction',
-         'nginx': 'nginx alone'}
+         'nginx': 'nginx alone', 'kinto': 'Kinto in Python'}
 GOALS = {('sqlite', 'hello'): ('c_hello', 0.85),
          ('postgresql', 'hello'): ('c_hello', 0.85),
          ('sqlite', 'GET'): ('c_hello', 0.7),
@@ -26,10 +26,11 @@ def ms(us):
 
 def ceilings(row):
     mine = row['of']['rate']
+    others = {k: c for k, c in row['ceilings'].items() if k != 'kinto'}
     return ', '.join('%s %s (%.2f)' % (NAMES[k], format(round(c['rate']),
                                                          ','),
                                        mine / max(1, c['rate']))
-                     for k, c in sorted(row['ceilings'].items()))
+                     for k, c in sorted(others.items()))
 
 
 def table(result):
@@ -50,6 +51,34 @@ def table(result):
     return out
 
 
+def peer(result):
+    """Next to the Python implementation, if it was there."""
+    rows = [r for r in result['rows'] if 'kinto' in r['ceilings']]
+    if not rows:
+        return []
+    out = ['', '**Next to Kinto in Python** (uWSGI with two processes, '
+           'PostgreSQL, memcached, behind the same nginx)', '',
+           '| operation | cliquet, requests/s | Kinto, requests/s | times | '
+           'errors of Kinto | p99, ms | p99 of Kinto, ms |',
+           '|---|---|---|---|---|---|---|']
+    for row in rows:
+        a, b = row['of'], row['ceilings']['kinto']
+        out.append('| %s | %s | %s | %.0f | %d of %d | %s | %s |' % (
+            row['name'], format(round(a['rate']), ','),
+            format(round(b['rate'], 1), ','), a['rate'] / max(0.1, b['rate']),
+            b['errors'], b['requests'], ms(a['p99']), ms(b['p99'])))
+    pss = [sum(m[0] for m in result[k]) for k in ('memory', 'kinto_memory')]
+    return out + ['', '* Memory (PSS) of all workers: %.0f MiB, Kinto\'s %.0f '
+                  'MiB.' % (pss[0] / 1024, pss[1] / 1024)]
+
+
+def endured(e):
+    return '* %s further GETs, %d errors: private memory of the workers ' \
+        'grew by %s KiB.' % (format(e['requests'], ','), e['errors'],
+                             ', '.join(str(b[1] - a[1]) for a, b in
+                                       zip(e['before'], e['after'])))
+
+
 def facts(result):
     workers = result['memory']
     loops = result['loops']
@@ -61,6 +90,7 @@ def facts(result):
                 ', '.join('%d (%d)' % (p, s) for s, p in
                           result['memory_before']),
                 ', '.join('%d (%d)' % (p, s) for s, p in workers)),
+            endured(result['endured']),
             '* The query alone, two processes: read %s/s, list of 100 %s/s, '
             'creation %s/s.' % tuple(format(round(loops[k]), ',') for k in
                                      ('get', 'list', 'post')),
@@ -98,7 +128,7 @@ def goals(results):
 def report(results):
     out = goals(results)
     for result in results:
-        out += table(result) + facts(result)
+        out += table(result) + peer(result) + facts(result)
     return '\n'.join(out)
 
 

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import time
 
-HERTZ = os.sysconf('SC_CLK_TCK')
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -31,15 +30,16 @@ def children(pid):
 
 
 def cpu(pids):
-    """Seconds of CPU of these processes and their children."""
+    """Seconds of CPU of these processes and their children, as the scheduler
+    counted them: the ticks of `stat` miss what is shorter."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError):
-            with open('/proc/%d/stat' % pid) as f:
-                part = f.read().rpartition(')')[2].split()
-            total += int(part[11]) + int(part[12])
-        total += cpu(children(pid)) * HERTZ
-    return total / HERTZ
+            for task in os.listdir('/proc/%d/task' % pid):
+                with open('/proc/%d/task/%s/schedstat' % (pid, task)) as f:
+                    total += int(f.read().split()[0]) / 1e9
+        total += cpu(children(pid))
+    return total
 
 
 def memory(pid):
@@ -159,7 +159,7 @@ class Stack:
             where = 'return 200 "{}";' if address is None else \
                 'fastcgi_pass up_%s; fastcgi_keep_conn on;' % name \
                 if address.endswith('.sock') else \
-                'include uwsgi_params; uwsgi_pass %s;' % address
+                'uwsgi_pass %s;' % address
             if address and address.endswith('.sock'):
                 servers += ('upstream up_%s { server unix:%s; keepalive 32;'
                             ' keepalive_requests 1000000; }\n' % (
@@ -216,6 +216,16 @@ http {
 	fastcgi_param SERVER_PROTOCOL $server_protocol;
 	fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
 	fastcgi_param REMOTE_ADDR $remote_addr;
+	uwsgi_param REQUEST_METHOD $request_method;
+	uwsgi_param REQUEST_URI $request_uri;
+	uwsgi_param PATH_INFO $document_uri;
+	uwsgi_param QUERY_STRING $query_string;
+	uwsgi_param CONTENT_TYPE $content_type;
+	uwsgi_param CONTENT_LENGTH $content_length;
+	uwsgi_param SERVER_PROTOCOL $server_protocol;
+	uwsgi_param SERVER_NAME $server_name;
+	uwsgi_param SERVER_PORT $server_port;
+	uwsgi_param REMOTE_ADDR $remote_addr;
 	%(servers)s
 }
 '''
