@@ -82,6 +82,18 @@ orphans() {
 	done
 }
 
+# Plugins of Makefile.am that no Debian package has.
+unpacked() {
+	local plugin
+	for plugin in $(grep -o -E '(storage|cache|apps)/[a-z_]+\.la' \
+	    Makefile.am | sort -u); do
+		plugin=${plugin#apps/}
+		plugin=${plugin%.la}
+		grep -q -E "/(app/)?$plugin\.so\$" debian/*.install ||
+		    printf '%s\n' "$plugin"
+	done
+}
+
 if [ -n "$update" ]; then
 	sources > sources.am.new && {
 		cmp -s sources.am.new sources.am && rm sources.am.new ||
@@ -96,6 +108,11 @@ if ! sources | diff -u sources.am - >&2; then
 fi
 if [ -n "$(orphans)" ]; then
 	echo "in no list of sources.am: $(orphans)" >&2
+	status=1
+fi
+if [ -n "$(unpacked)" ]; then
+	echo "plugins in no debian/*.install: $(unpacked);" \
+	    "a library that the server lacks makes it a package of its own" >&2
 	status=1
 fi
 # One TAP line, for `make check`.
