@@ -169,6 +169,15 @@ clq_invalid_index(struct clq_request *req, const char *location,
 	return CLQ_INVALID;
 }
 
+static const char *
+status_name(enum clq_status status)
+{
+	return status == CLQ_NOT_FOUND ? "CLQ_NOT_FOUND" :
+	    status == CLQ_INVALID ? "CLQ_INVALID" :
+	    status == CLQ_DONE ? "CLQ_DONE" :
+	    "CLQ_FAILED, or CLQ_OK and no answer";
+}
+
 void
 clq_error_of_status(struct clq_request *req, enum clq_status status)
 {
@@ -191,9 +200,9 @@ clq_error_of_status(struct clq_request *req, enum clq_status status)
 	case CLQ_FAILED:
 	case CLQ_DONE:
 		if (req->error.errno_ == 0)
-			clq_log_err("%.*s %.*s: the view failed (status %d) "
-			    "without saying why", CLQ_FMT(req->method_name),
-			    CLQ_FMT(req->path), (int)status);
+			clq_log_err("%.*s %.*s: the view failed (%s) without "
+			    "saying why", CLQ_FMT(req->method_name),
+			    CLQ_FMT(req->path), status_name(status));
 		(void)clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
 		break;
 	}

@@ -7,8 +7,10 @@
  */
 #include "conf.h"
 
+#include <arpa/inet.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* An empty text means the same as none. */
@@ -84,6 +86,29 @@ check_names(struct clq_settings *s)
 	return rc;
 }
 
+/* Who may see the status page: addresses as the web server sends them. */
+static enum clq_status
+check_allowed(struct clq_settings *s, struct clq_strs allowed)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < allowed.n; i++) {
+		struct clq_str a = allowed.items[i];
+
+		(void)snprintf(text, sizeof text, "%.*s", CLQ_FMT(a));
+		/* nginx: "unix:" for clients on a socket of its own */
+		if (!clq_str_is(a, "all") && !clq_str_is(a, "unix:") && (a.len >= sizeof text ||
+		    (inet_pton(AF_INET, text, address) != 1 &&
+		    inet_pton(AF_INET6, text, address) != 1)))
+			return clq_settings_error(s, "status_allow", "'%.*s' "
+			    "is no address; write addresses, as in 127.0.0.1 "
+			    "::1, or all; names and networks are not known",
+			    CLQ_FMT(a));
+	}
+	return CLQ_OK;
+}
+
 enum clq_status
 clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 {
@@ -118,7 +143,8 @@ clq_conf_read(struct clq_settings *s, struct clq_conf *conf)
 	if (conf->status_path != NULL && conf->status_path[0] != '/')
 		rc = clq_settings_error(s, "status_path", "begin it with a "
 		    "slash, as in /__status__");
-	if (read_sentry(s, conf) != CLQ_OK)
+	if (read_sentry(s, conf) != CLQ_OK ||
+	    check_allowed(s, conf->status_allow) != CLQ_OK)
 		rc = CLQ_INVALID;
 	return check_names(s) != CLQ_OK ? CLQ_INVALID : rc;
 }

@@ -42,6 +42,7 @@ struct master {
 	struct clq_slot			*slot;	/* in a worker: its own */
 	bool				 stopping;
 	bool				 announced;	/* READY=1 is due */
+	bool				 told;		/* "ready" */
 };
 
 /* Newest first. Static, so that a worker's copies count as reachable: it must
@@ -226,9 +227,10 @@ announce(struct master *m)
 		return;
 	m->announced = true;
 	clq_notify("READY=1");
-	if (g->number == 1)
+	if (g->number == 1 && !m->told)
 		clq_log_info("ready, %d worker%s", g->conf.workers,
 		    g->conf.workers == 1 ? "" : "s");
+	m->told = true;
 }
 
 static void

@@ -285,6 +285,31 @@ stand_for(struct ini *ini, struct ini_resource *r, const char *option,
 		r->wrong = true;
 }
 
+/* Who may do something in the list; only a shared one asks. */
+static void
+read_principals(struct ini *ini, struct ini_resource *r, const char *option)
+{
+	const char *key = ini_key(ini, r, option);
+	struct clq_strs list = clq_settings_list(ini->settings, key);
+
+	if (list.n > 0 && (r->decl.flags & CLQ_RESOURCE_USER) != 0)
+		ini_wrong(ini, r, key, "a private list belongs to one user; "
+		    "leave it out, or write access = shared");
+	for (size_t i = 0; i < list.n; i++) {
+		struct clq_str p = list.items[i];
+
+		if (clq_str_find(p, '.', 0) == p.len &&
+		    clq_str_find(p, ':', 0) == p.len &&
+		    clq_str_find(p, '/', 0) == p.len)
+			clq_log_warn("%s: %s: nobody is called '%.*s': "
+			    "principals are system.Everyone, "
+			    "system.Authenticated, POLICY:USER or the path of "
+			    "a group", clq_settings_origin(ini->settings, key),
+			    key, CLQ_FMT(p));
+	}
+	stand_for(ini, r, option, CLQ_SET_LIST, option);
+}
+
 /* ---- all ---------------------------------------------------------------- */
 
 static void
@@ -319,11 +344,9 @@ ini_read(struct ini *ini, struct ini_resource *r)
 	read_words(ini, r);
 	r->decl.plural_methods = read_methods(ini, r, "plural_methods", true);
 	r->decl.object_methods = read_methods(ini, r, "object_methods", false);
-	stand_for(ini, r, "create_principals", CLQ_SET_LIST,
-	    "create_principals");
-	stand_for(ini, r, "read_principals", CLQ_SET_LIST, "read_principals");
-	stand_for(ini, r, "write_principals", CLQ_SET_LIST,
-	    "write_principals");
+	read_principals(ini, r, "create_principals");
+	read_principals(ini, r, "read_principals");
+	read_principals(ini, r, "write_principals");
 	stand_for(ini, r, "cache_seconds", CLQ_SET_INT,
 	    "cache_expires_seconds");
 	return !r->wrong;

@@ -39,6 +39,18 @@ option_known(const char *key)
 	return false;
 }
 
+static const char *
+option_names(struct ini *ini)
+{
+	struct clq_buf b;
+
+	clq_buf_init(&b, ini->arena, 0);
+	for (size_t i = 0; i < ini_noptions; i++)
+		clq_buf_printf(&b, "%s%s", i > 0 ? ", " : "",
+		    strrchr(ini_options[i].key, '.') + 1);
+	return clq_arena_cstr(ini->arena, clq_buf_str(&b));
+}
+
 static struct ini_resource *
 find(const struct ini *ini, struct clq_str name)
 {
@@ -72,8 +84,7 @@ collect(void *ctx, const char *key, struct clq_str value)
 	}
 	if (!option_known(key))
 		ini_wrong(ini, r, key, "there is no such option of a "
-		    "resource; docs/toolkit.md and `cliquet dump-config` have "
-		    "them all");
+		    "resource; there are %s", option_names(ini));
 }
 
 /* ---- parents ----------------------------------------------------------- */

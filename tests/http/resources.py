@@ -355,7 +355,9 @@ WRONG = (
     ('[resource:a]\nparent = b\n[resource:b]\nparent = a\n',
      r'app.ini:7: resource.a.parent: a is below itself'),
     ('[resource:a]\ncolour = red\n',
-     r'app.ini:7: resource.a.colour: there is no such option'),
+     r'app.ini:7: resource.a.colour: there is no such option.*fields, '),
+    ('[resource:a]\ncreate_principals = system.Everyone\n',
+     r'app.ini:7: .*a private list belongs to one user'),
     ('[resource:a]\n', r'app.ini:6: \[resource:a\] is empty'),
     ('[resource:A b]\npath = /x\n', r"app.ini:7: .* made of a-z, 0-9"),
     ('[resource:a]\naccess = public\n', r'none of private, shared'),
@@ -413,6 +415,11 @@ def wrong(t):
         if not t.ok(status == 1 and re.search(why, text),
                     'refused: ' + why):
             print('#', text[:500])
+    ini = write(t, '[resource:a]\naccess = shared\n'
+                'create_principals = Authenticated\n')
+    status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
+    t.ok(status == 0 and "nobody is called 'Authenticated'" in text,
+         'warned: a principal that nobody is')
     ini = write(t, '[resource:a]\nx = 1\n[resource:b]\nids = z\n'
                 '[resource:c]\nparent = d\n')
     status, text = t.run([CLIQUETD, ini])

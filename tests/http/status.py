@@ -57,6 +57,10 @@ def who_may(t):
     t.equal((s.get('/s', REMOTE_ADDR='192.0.2.1').status,
              s.get('/s', **LOCAL).status), (200, 307), 'status_allow')
     s.stop()
+    for wrong in 'localhost', '::1 10.0.0.0/8':
+        s = t.start(ready=False, status_allow=wrong)
+        t.ok(s.wait() == 1 and s.logged('is no address; write addresses'),
+             'status_allow = %s is refused' % wrong)
 
 
 def page(t):
