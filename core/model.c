@@ -231,6 +231,40 @@ check_size(struct clq_request *req, struct clq_str document)
 	    "The object is too large.");
 }
 
+/*
+ * A row may become something else than the document that was sent: columns have
+ * types, defaults, constraints and triggers. What was refused is told, what was
+ * changed is shown.
+ */
+static enum clq_status
+take_stored(struct clq_target *t, struct clq_edit *edit)
+{
+	const struct clq_storage_ops *ops = t->req->server->storage.ops;
+	struct clq_stored stored;
+	struct clq_str why, name;
+
+	memset(&stored, 0, sizeof stored);
+	if (!CLQ_HAS(t->entry->decl, table) || !CLQ_HAS(ops, written) ||
+	    !ops->written(t->req->server->storage.self, &edit->write,
+	    &stored))
+		return CLQ_OK;
+	if (stored.refused && stored.conflict)
+		return clq_fail(t->req, CLQ_ERRNO_CONSTRAINT_VIOLATED,
+		    "%.*s", CLQ_FMT(stored.why));		/* 409 */
+	name = stored.field.p == NULL ? CLQ_STR("data") :
+	    clq_arena_printf(t->req->arena, "data.%.*s",
+	    CLQ_FMT(stored.field));
+	if (stored.refused)
+		return clq_invalid(t->req, "body", name, "%.*s",
+		    CLQ_FMT(stored.why));			/* 400 */
+	if (stored.data.p == NULL || edit->action == CLQ_ACTION_DELETE)
+		return CLQ_OK;
+	edit->result.data = clq_arena_strdup(t->req->arena, stored.data);
+	edit->write.data = edit->result.data;
+	return clq_json_parse(t->req->arena, edit->result.data, &edit->data,
+	    &why);
+}
+
 static enum clq_status
 store_document(struct clq_target *t, struct clq_edit *edit)
 {
@@ -262,6 +296,8 @@ store_document(struct clq_target *t, struct clq_edit *edit)
 	if (edit->write.status == CLQ_CONFLICT ||
 	    edit->write.status == CLQ_NOT_FOUND)
 		return CLQ_RETRY;
+	if ((rc = take_stored(t, edit)) != CLQ_OK)
+		return rc;
 	edit->result.last_modified = edit->write.last_modified;
 	return CLQ_OK;
 }

@@ -185,6 +185,31 @@ check_permissions(struct clq_server *srv)
 	return CLQ_OK;
 }
 
+/* Tell the storage which objects are rows of tables (storage.h). */
+static enum clq_status
+map_tables(struct clq_server *srv)
+{
+	const struct clq_storage_ops *ops = srv->storage.ops;
+	const struct clq_table **tables = clq_arena_calloc(srv->arena,
+	    srv->nresources + 1, sizeof(const struct clq_table *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < srv->nresources; i++) {
+		const struct clq_resource *r = srv->resources[i].decl;
+
+		if (CLQ_HAS(r, table))
+			tables[n++] = r->table;
+	}
+	if (n == 0 || ops == NULL)
+		return CLQ_OK;
+	if (!CLQ_HAS(ops, map))
+		return clq_settings_error(srv->settings, tables[0]->key,
+		    "the storage \"%s\" has no tables to map resources to; "
+		    "use postgresql, or leave the option out",
+		    srv->storage.plugin->name);
+	return ops->map(srv->storage.self, srv->settings, tables, n);
+}
+
 /* ---- construction ------------------------------------------------------ */
 
 static enum clq_status
@@ -225,6 +250,8 @@ configure(struct clq_server *srv)
 		rc = CLQ_INVALID;
 	if (rc == CLQ_OK)
 		rc = check_permissions(srv);
+	if (rc == CLQ_OK)
+		rc = map_tables(srv);
 	if (rc == CLQ_OK)
 		rc = clq_openapi_configure(srv);
 	if (rc == CLQ_OK && !clq_settings_usable(srv->settings))

@@ -22,7 +22,7 @@
 enum {
 	PG_MAGIC	= 0x70677371,
 	PG_DYNAMIC	= 64,		/* prepared ones of unforeseen text */
-	PG_DYNAMIC_LEN	= 4096,		/* bytes of such a text at most */
+	PG_DYNAMIC_LEN	= 16384,		/* bytes of such a text at most */
 	PG_MAX_PARAMS	= 65535
 };
 
@@ -160,7 +160,7 @@ enum pg_fixed {
 	" ORDER BY last_modified DESC LIMIT 1))"
 
 struct pg_stmt {
-	enum pg_fixed	 id;
+	enum pg_fixed	 id;	/* PG__FIXED_COUNT: made for the occasion */
 	const char	*sql;
 };
 
@@ -180,6 +180,8 @@ struct pg_dynamic {
 
 /* Called with the result of a statement that succeeded. */
 struct pg_db;
+struct pg_table;
+struct pg_table_column;
 typedef void pg_result_f(struct pg_db *db, const PGresult *res, void *ctx);
 
 /* A result that is to come. */
@@ -269,6 +271,14 @@ struct pg_db {
 	struct pg_declared	*declared;
 	size_t			 ndeclared;
 	clq_msec		 declared_at;	/* clq_monotonic(); 0: never */
+
+	/* Tables of somebody else (pg_table.h); as the catalog has them. */
+	const struct clq_table *const *maps;	/* configuration */
+	size_t			 ntables;
+	struct clq_arena	*tables_arena;
+	struct pg_table		*tables;
+	struct pg_seen		*seen;		/* of this transaction */
+	struct pg_outcome	*outcomes;	/* of its writes to tables */
 
 	/* The pipeline. */
 	struct pg_expected	*expected;	/* a queue: from first on */
@@ -514,6 +524,9 @@ struct pg_sql {
 	struct pg_args		 args;
 	const char		*collation;
 	const struct pg_db	*db;
+	const struct pg_table	*table;		/* its rows are meant; or NULL */
+	int			 part;		/* which: enum pg_part */
+	bool			 row_id;	/* no tombstones among them */
 	bool			 plan_anew;	/* the plan depends on values */
 	bool			 failed;	/* too many parameters */
 };
@@ -526,6 +539,7 @@ struct pg_field {
 	unsigned	 args[6];	/* of the names on the path */
 	size_t		 n;		/* names on the path; 0: deep */
 	const struct pg_declared *declared;	/* its index; or NULL */
+	const struct pg_table_column *own;	/* its column; or NULL */
 };
 
 /* Begin with $1 resource and $2 parent. */
@@ -537,6 +551,8 @@ void pg_sql_add(struct pg_sql *b, const char *text);
 void pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted);
 /* " AND ..." to resume after q->after, " ORDER BY ...", " LIMIT ...". */
 void pg_sql_page(struct pg_sql *b, const struct clq_query *q);
+/* The latter two only. */
+void pg_sql_order(struct pg_sql *b, const struct clq_query *q);
 
 struct pg_field pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
     struct clq_str path);

@@ -13,7 +13,7 @@
  *
  * The value is known when the SQL is written, so its type chooses the form.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/json.h>
 
@@ -64,6 +64,8 @@ pg_sql_sort(struct pg_sql *b, const struct pg_field *f, bool descending)
 		around(b, "", f, way);
 		return;
 	}
+	if (f->own != NULL && pg_table_sort(b, f->own, descending))
+		return;
 	if (f->declared != NULL) {
 		pg_index_sort(b, f->declared, descending);
 		return;
@@ -159,6 +161,8 @@ pg_sql_compare(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 	bool equality = op == CLQ_OP_EQ || op == CLQ_OP_NOT;
 	unsigned arg;
 
+	if (f->own != NULL && pg_table_compare(b, f->own, op, value))
+		return;
 	if (f->declared != NULL && op != CLQ_OP_NOT) {
 		pg_index_compare(b, f->declared, op, value);
 	} else if (value == NULL) {
@@ -229,6 +233,10 @@ pg_sql_compare_column(struct pg_sql *b, enum pg_column column,
 	if (order != 0) {
 		verdict(b, op == CLQ_OP_NOT || (op != CLQ_OP_EQ &&
 		    downwards(op) == (order < 0)));
+	} else if (column == PG_ID && b->row_id && op == CLQ_OP_EQ) {
+		pg_sql_add(b, "(TRUE");
+		pg_table_id(b, clq_json_str(value));
+		pg_sql_add(b, ")");
 	} else if (column == PG_ID) {
 		clq_buf_printf(&b->text, "id %s $%u::text", sign[op],
 		    pg_arg_text(&b->args, clq_json_str(value)));

@@ -11,7 +11,7 @@
  * What a session needs is set when it begins, whatever the defaults of the
  * database are: UTC, time-outs, no JIT for statements of microseconds.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/crypto.h>
@@ -260,7 +260,8 @@ begin_session(struct pg_db *db, clq_msec until)
 	    (status = set_session(db, until)) != CLQ_OK ||
 	    (status = find_collation(db, until)) != CLQ_OK ||
 	    (status = check_tables(db, until)) != CLQ_OK ||
-	    (db->storage && (status = pg_index_load(db, until)) != CLQ_OK))
+	    (db->storage && (status = pg_index_load(db, until)) != CLQ_OK) ||
+	    (db->storage && (status = pg_tables_load(db, until)) != CLQ_OK))
 		return status;
 	if (PQenterPipelineMode(db->conn) != 1)
 		return pg_complain(db, "no pipeline mode");

@@ -9,7 +9,7 @@
  * and then twice a minute. An index that has gone meanwhile does no harm, as
  * statements do not name it.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/json.h>
@@ -245,6 +245,13 @@ change(void *self, const struct clq_coll *coll, struct clq_str field,
 	struct pg_declared d;
 	enum clq_status status;
 
+	if (pg_is_mapped(db, coll->resource)) {
+		clq_log_err("postgresql: %.*s: its objects are rows of a "
+		    "table; write CREATE INDEX on that table",
+		    CLQ_FMT(coll->resource));
+		clq_arena_free(&arena);
+		return CLQ_INVALID;
+	}
 	if (pg_names_of(arena, field).n > PG_MAX_INDEXED_NAMES) {
 		clq_log_err("postgresql: %.*s: a field of more than %d names "
 		    "cannot have an index", CLQ_FMT(field),

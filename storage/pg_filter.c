@@ -4,7 +4,7 @@
  * parameters. A missing field is NULL, which each condition here takes care
  * of: it is different from everything and above everything.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/json.h>
 #include <cliquet/str.h>
@@ -88,7 +88,8 @@ add_containment(struct pg_sql *b, const struct clq_filter *filter)
 {
 	struct clq_buf json;
 
-	if (clq_str_find(filter->field, '.', 0) < filter->field.len ||
+	if (b->table != NULL ||	/* no such index can exist */
+	    clq_str_find(filter->field, '.', 0) < filter->field.len ||
 	    !only_scalars(filter->value))
 		return;
 	clq_buf_init(&json, b->arena, 64);
@@ -279,6 +280,8 @@ pg_sql_filter(struct pg_sql *b, const struct clq_coll *coll,
 		return;
 	}
 	f = pg_field_of(b, coll, filter->field);
+	if (f.own != NULL && pg_table_filter(b, f.own, filter))
+		return;
 	if (f.column == PG_DOCUMENT)
 		add_document_filter(b, &f, filter);
 	else

@@ -6,7 +6,7 @@
  * the list's lock first (pg_lock.c), so that nobody who has looked an object
  * up finds it deleted behind his back.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/log.h>
@@ -81,8 +81,12 @@ pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	pg_sql_init(&b, arena, db, &q->coll);
 	pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
 	pg_sql_add(&b, r.any_parent ? ", parent_id" : "");
-	pg_sql_where(&b, q, q->include_deleted);
-	pg_sql_page(&b, q);
+	if (b.table != NULL) {
+		pg_table_page(&b, q);
+	} else {
+		pg_sql_where(&b, q, q->include_deleted);
+		pg_sql_page(&b, q);
+	}
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;
 	pg_send_queue(db, false);
@@ -160,7 +164,8 @@ on_buried(struct pg_db *db, const PGresult *res, void *ctx)
 	}
 }
 
-/* Objects of several lists, each of which has its own clock and lock. */
+/* Objects of several lists, each of which has its own clock and lock; or rows
+ * of a table, which are written one by one. */
 static enum clq_status
 delete_apart(void *self, struct clq_arena *arena, const struct clq_query *q,
     struct clq_deletions *out)
@@ -173,13 +178,20 @@ delete_apart(void *self, struct clq_arena *arena, const struct clq_query *q,
 	size_t i;
 
 	live.include_deleted = false;
+	if (!pg_any_parent(&q->coll))
+		pg_take_list(pg_self(self), arena, &q->coll);
 	if ((status = pg_list(self, arena, &live, &page)) != CLQ_OK)
 		return status;
 	writes = clq_arena_calloc(arena, page.n, sizeof *writes);
 	for (i = 0; i < page.n; i++) {
 		coll.resource = q->coll.resource;
-		coll.parent = page.objects[i].parent;
-		pg_take_list(pg_self(self), arena, &coll);
+		coll.parent = q->coll.parent;
+		if (pg_any_parent(&q->coll)) {
+			coll.parent = page.objects[i].parent;
+			pg_take_list(pg_self(self), arena, &coll);
+		}
+		pg_table_saw(pg_self(self), &coll, page.objects[i].id,
+		    page.objects[i].last_modified);
 		writes[i].op = CLQ_WRITE_DELETE;
 		writes[i].coll = coll;
 		writes[i].id = page.objects[i].id;
@@ -189,6 +201,8 @@ delete_apart(void *self, struct clq_arena *arena, const struct clq_query *q,
 		return status;
 	out->items = clq_arena_calloc(arena, page.n, sizeof *out->items);
 	for (out->n = i = 0; i < page.n; i++) {
+		if (writes[i].status == CLQ_CONFLICT)
+			return CLQ_RETRY;	/* it is another row now */
 		if (writes[i].status != CLQ_OK)
 			continue;	/* somebody was faster */
 		out->items[out->n].old = page.objects[i];
@@ -207,7 +221,8 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 	struct burying u = { arena, &dead };
 	struct pg_sql b;
 
-	if (status == CLQ_OK && pg_any_parent(&q->coll))
+	if (status == CLQ_OK && (pg_any_parent(&q->coll) ||
+	    pg_table_of(db, q->coll.resource) != NULL))
 		return delete_apart(self, arena, q, out);
 	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
@@ -264,6 +279,11 @@ pg_trim(void *self, const struct clq_query *q, size_t keep, int64_t *removed)
 	struct pg_args args;
 	struct pg_sql b;
 
+	if (status == CLQ_OK && pg_is_mapped(db, q->coll.resource)) {
+		clq_log_err("postgresql: %.*s: rows of a table are not "
+		    "trimmed", CLQ_FMT(q->coll.resource));
+		return CLQ_FAILED;
+	}
 	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	arena = clq_arena_new();

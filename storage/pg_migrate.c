@@ -9,7 +9,7 @@
  * and built anew. A second migration at the same time is refused: waiting, it
  * would stop the first one's indexes.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/str.h>
@@ -209,6 +209,35 @@ pg_not_alone(struct pg_db *db)
 		    clq_monotonic() + db->timeout));
 }
 
+/* Triggers and functions for the tables that resources are mapped to
+ * (pg_table_script.c), where they are not there or for another mapping. */
+static void
+migrate_tables(struct migration *m)
+{
+	struct clq_arena *arena = clq_arena_new();
+	size_t i;
+
+	for (i = 0; m->status == CLQ_OK && i < m->db->ntables; i++) {
+		const struct clq_table *conf = m->db->maps[i];
+		struct pg_step step = { .alone = false };
+		struct pg_table t;
+		const char *why;
+
+		m->status = pg_table_read(m->db, arena, conf,
+		    clq_monotonic() + PATIENCE, &t, &why);
+		if (m->status == CLQ_OK && why != NULL)
+			m->status = pg_complain(m->db, why);
+		if (m->status != CLQ_OK || pg_table_is_ready(arena, &t))
+			continue;
+		step.what = clq_arena_printf(arena, "clock and triggers of "
+		    "table %s for the resource %s", t.name,
+		    conf->resource).p;
+		step.sql = pg_table_script(arena, &t).p;
+		run_step(m, &step);
+	}
+	clq_arena_free(&arena);
+}
+
 static void
 migrate(struct migration *m)
 {
@@ -221,14 +250,19 @@ migrate(struct migration *m)
 	if (m->status != CLQ_OK)
 		return;
 	describe(m, &s);
-	if (!acceptable(m, &s) || complete(m->db, &s))
+	if (!acceptable(m, &s))
 		return;
+	if (complete(m->db, &s)) {
+		migrate_tables(m);
+		return;
+	}
 	if (m->db->cache) {
 		run_step(m, &pg_cache_step);
 		return;
 	}
 	apply(m, &s);
 	note_version(m);
+	migrate_tables(m);
 }
 
 enum clq_status

@@ -7,7 +7,7 @@
  * wait, unless it asks for what they change: their list's clock would be held
  * while core thinks.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 
@@ -86,6 +86,10 @@ send_find(struct pg_db *db, struct clq_arena *arena, struct clq_want *want)
 	struct finding *f = clq_arena_alloc(arena, sizeof *f);
 	struct pg_args args;
 
+	if (pg_table_of(db, want->coll.resource) != NULL) {
+		pg_table_find(db, arena, want);
+		return;
+	}
 	f->arena = arena;
 	f->want = want;
 	coll_args(&args, arena, &want->coll);
@@ -140,6 +144,18 @@ send_parts(struct pg_db *db, struct clq_lookup *l, clq_msec *time)
 	pg_send_permission(db, l);
 }
 
+/* True if one of the objects is a row of a table (pg_table.h). */
+static bool
+in_table(const struct pg_db *db, const struct clq_lookup *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->nwants; i++)
+		if (pg_table_of(db, l->wants[i].coll.resource) != NULL)
+			return true;
+	return false;
+}
+
 /*
  * Also the permission part: where both are one instance only this is called,
  * and where they are two, that part is empty.
@@ -156,7 +172,7 @@ pg_lookup(void *self, struct clq_lookup *l)
 	if (db->mode == CLQ_TX_WRITE)
 		pg_send_queue(db, !needs_writes(db, l));
 	send_locks(db, l);
-	if (!pg_send_look(db, l, &t))
+	if (in_table(db, l) || !pg_send_look(db, l, &t))
 		send_parts(db, l, &t);
 	status = pg_wait(db);
 	if (status == CLQ_OK && l->timestamp_of != NULL)
@@ -219,4 +235,6 @@ const struct clq_storage_ops pg_storage_ops = {
 	.index_drop	= pg_index_drop,
 	.index_list	= pg_index_list,
 	.prefetch	= pg_prefetch,
+	.map		= pg_map,
+	.written	= pg_written,
 };

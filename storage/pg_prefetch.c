@@ -7,7 +7,7 @@
  * statement: locks, objects of a list, groups and bounds, ACLs. The answers go
  * to pg_known.c, from where lookup() takes them.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/str.h>
 
@@ -146,7 +146,13 @@ static void
 send_finding(struct pg_db *db, struct finding *f)
 {
 	struct pg_args args;
+	size_t i;
 
+	if (pg_table_of(db, f->wants[0]->coll.resource) != NULL) {
+		for (i = 0; i < f->n; i++)
+			pg_table_find(db, f->arena, f->wants[i]);
+		return;
+	}
 	pg_args_init(&args, db->tx_arena);
 	pg_arg_text(&args, f->wants[0]->coll.resource);
 	pg_arg_text(&args, f->wants[0]->coll.parent);

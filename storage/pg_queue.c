@@ -105,7 +105,11 @@ pg_queue_has_storage(const struct pg_db *db)
 static void
 send_statement(struct pg_db *db, const struct pg_op *op)
 {
-	pg_exec(db, op->stmt, &op->args, NULL, NULL);
+	if (op->stmt->id == PG__FIXED_COUNT)
+		pg_exec_sql(db, clq_str_of(op->stmt->sql), &op->args, NULL,
+		    NULL);
+	else
+		pg_exec(db, op->stmt, &op->args, NULL, NULL);
 }
 
 /* True if one of them is about the same object, or they are too many. */

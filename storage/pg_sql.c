@@ -7,7 +7,7 @@
  * know it to choose the index that delivers the order, and what has a declared
  * index (pg_index.c), because the planner recognises it by its text.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/json.h>
 #include <cliquet/str.h>
@@ -22,6 +22,7 @@ pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
 	b->arena = arena;
 	b->collation = db->collation;
 	b->db = db;
+	b->table = pg_table_of(db, coll->resource);
 	clq_buf_init(&b->text, arena, 512);
 	pg_args_init(&b->args, arena);
 	pg_arg_text(&b->args, coll->resource);
@@ -78,7 +79,9 @@ pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
 	struct pg_field f = { .column = column_of(path), .n = 1 };
 	struct clq_strs names;
 
-	if (f.column != PG_DOCUMENT ||
+	if (f.column == PG_DOCUMENT && b->table != NULL)
+		f.own = pg_table_column(b->table, path);
+	if (f.column != PG_DOCUMENT || f.own != NULL ||
 	    (f.declared = pg_index_find(b->db, coll, path)) != NULL)
 		return f;
 	names = pg_names_of(b->arena, path);
@@ -114,6 +117,9 @@ pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 
 	if (f->column != PG_DOCUMENT)
 		pg_sql_add(b, f->column == PG_ID ? "id" : "last_modified");
+	else if (f->own != NULL)
+		clq_buf_printf(&b->text, f->own->kind == PG_JSON ? "c%zu" :
+		    "to_jsonb(c%zu)", f->own->n);
 	else if (f->declared != NULL)
 		pg_sql_add(b, f->declared->value);
 	else if (f->n == 1)
@@ -149,7 +155,9 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 	const struct pg_declared *d = pg_index_any(b->db, q);
 	size_t i;
 
-	if (d != NULL)
+	if (b->table != NULL)
+		pg_table_from(b, q, deleted);
+	else if (d != NULL)
 		clq_buf_printf(&b->text, " FROM objects WHERE %s"
 		    " AND $1::text IS NOT NULL AND $2::text IS NOT NULL",
 		    d->where);
@@ -158,10 +166,12 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 		    " WHERE resource_name = $1 AND $2::text IS NOT NULL" :
 		    " FROM objects WHERE resource_name = $1"
 		    " AND parent_id = $2");
-	if (!deleted)
+	if (!deleted && b->table == NULL)
 		pg_sql_add(b, " AND NOT deleted");
 	if (q->only_ids != NULL && q->only_ids->n == 0)
 		pg_sql_add(b, " AND FALSE");
+	else if (q->only_ids != NULL && b->row_id)
+		pg_table_ids(b, q->only_ids);
 	else if (q->only_ids != NULL)
 		clq_buf_printf(&b->text, " AND id = ANY ($%u::text[])",
 		    pg_arg_strs(&b->args, *q->only_ids));
@@ -206,7 +216,8 @@ add_after(struct pg_sql *b, const struct clq_query *q,
 {
 	size_t i, j;
 
-	if (f[0].declared != NULL) {
+	if (f[0].declared != NULL || (f[0].own != NULL &&
+	    (f[0].own->not_null || q->sorts[0].descending))) {
 		pg_sql_add(b, " AND ");
 		add_after_one(b, &f[0], q->sorts[0].descending ?
 		    CLQ_OP_MAX : CLQ_OP_MIN, q->after[0]);
@@ -224,15 +235,12 @@ add_after(struct pg_sql *b, const struct clq_query *q,
 	pg_sql_add(b, ")");
 }
 
-void
-pg_sql_page(struct pg_sql *b, const struct clq_query *q)
+static void
+add_order(struct pg_sql *b, const struct clq_query *q,
+    const struct pg_field *f, size_t n)
 {
-	struct pg_field *f = clq_arena_calloc(b->arena, q->nsorts + 1,
-	    sizeof *f);
-	size_t n = fields_of(b, q, f), i;
+	size_t i;
 
-	if (q->after != NULL && n > 0)
-		add_after(b, q, f, n);
 	pg_sql_add(b, " ORDER BY ");
 	for (i = 0; i < n; i++) {
 		pg_sql_add(b, i > 0 ? ", " : "");
@@ -242,4 +250,34 @@ pg_sql_page(struct pg_sql *b, const struct clq_query *q)
 		pg_sql_add(b, "last_modified DESC");
 	if (q->limit > 0)
 		clq_buf_printf(&b->text, " LIMIT %zu", q->limit);
+}
+
+static struct pg_field *
+new_fields(struct pg_sql *b, const struct clq_query *q, size_t *n)
+{
+	struct pg_field *f = clq_arena_calloc(b->arena, q->nsorts + 1,
+	    sizeof *f);
+
+	*n = fields_of(b, q, f);
+	return f;
+}
+
+void
+pg_sql_page(struct pg_sql *b, const struct clq_query *q)
+{
+	size_t n;
+	struct pg_field *f = new_fields(b, q, &n);
+
+	if (q->after != NULL && n > 0)
+		add_after(b, q, f, n);
+	add_order(b, q, f, n);
+}
+
+void
+pg_sql_order(struct pg_sql *b, const struct clq_query *q)
+{
+	size_t n;
+	struct pg_field *f = new_fields(b, q, &n);
+
+	add_order(b, q, f, n);
 }

@@ -6,9 +6,11 @@
  * columns' collation "C" makes a range of the index; no pattern reaches SQL,
  * so % and _ are characters like others.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/str.h>
+
+#include <stdlib.h>
 
 /* $1 resource or NULL, $2 parent, $3 and $4 the range below it. */
 #define BELOW								\
@@ -107,6 +109,7 @@ pg_erase(void *self, struct clq_str resource, struct clq_str parent)
 	locks.arena = db->tx_arena;
 	pg_lock_below(&locks, parent);
 	pg_lock_args(&locks, pg_queue_stmt(db, false, &pg_lock_stmt));
+	pg_table_erase(db, resource, parent);
 	queue_erase(db, &erase, resource, parent);
 	queue_erase(db, &erase_times, resource, parent);
 	return CLQ_OK;
@@ -164,6 +167,7 @@ struct counting {
 	struct clq_arena		*arena;
 	struct clq_resource_count	*counts;
 	size_t				 n;
+	const int64_t			*rows;	/* of the tables of db */
 };
 
 static void
@@ -172,14 +176,44 @@ on_totals(struct pg_db *db, const PGresult *res, void *ctx)
 	struct counting *c = ctx;
 	int row;
 
-	(void)db;
 	c->n = (size_t)PQntuples(res);
-	c->counts = clq_arena_calloc(c->arena, c->n, sizeof *c->counts);
+	c->counts = clq_arena_calloc(c->arena, c->n + db->ntables,
+	    sizeof *c->counts);
 	for (row = 0; row < PQntuples(res); row++) {
 		c->counts[row].resource = pg_get_text(c->arena, res, row, 0);
 		c->counts[row].objects = pg_get_int(res, row, 1);
 		c->counts[row].tombstones = pg_get_int(res, row, 2);
 	}
+}
+
+static int
+by_resource(const void *a, const void *b)
+{
+	const struct clq_resource_count *x = a, *y = b;
+
+	return clq_str_cmp(x->resource, y->resource);
+}
+
+/* The rows of tables are the living objects of their resources. */
+static void
+add_tables(const struct pg_db *db, struct counting *c)
+{
+	struct clq_resource_count *to;
+	size_t i;
+
+	for (i = 0; i < db->ntables; i++) {
+		for (to = c->counts; to < c->counts + c->n; to++)
+			if (clq_str_eq(to->resource, db->tables[i].resource))
+				break;
+		if (to == c->counts + c->n) {
+			c->n++;
+			to->resource = clq_arena_strdup(c->arena,
+			    db->tables[i].resource);
+		}
+		to->objects = c->rows[i];
+	}
+	if (db->ntables > 0)
+		qsort(c->counts, c->n, sizeof *c->counts, by_resource);
 }
 
 enum clq_status
@@ -188,15 +222,19 @@ pg_totals(void *self, struct clq_arena *arena,
 {
 	struct pg_db *db = pg_self(self);
 	enum clq_status status = pg_start(db, false);
-	struct counting c = { arena, NULL, 0 };
+	int64_t *rows = clq_arena_calloc(arena, db->ntables + 1,
+	    sizeof *rows);
+	struct counting c = { arena, NULL, 0, rows };
 
 	if (status != CLQ_OK)
 		return status;
 	pg_send_queue(db, false);
+	pg_table_totals(db, arena, rows);
 	pg_exec(db, &totals, NULL, on_totals, &c);
 	status = pg_wait(db);
 	if (status != CLQ_OK)
 		return status;
+	add_tables(db, &c);
 	*out = c.counts;
 	*n = c.n;
 	return CLQ_OK;
@@ -212,6 +250,7 @@ pg_flush(void *self)
 		return status;
 	pg_known_forget(db);
 	pg_send_queue(db, false);
+	pg_table_flush(db);
 	pg_exec(db, &flush, NULL, NULL, NULL);
 	pg_exec(db, &flush_times, NULL, NULL, NULL);
 	return pg_wait(db);

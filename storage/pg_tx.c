@@ -156,6 +156,8 @@ forget(struct pg_db *db)
 	db->marked = db->mark_sent = false;
 	db->rollback_due = db->release_due = false;
 	memset(&db->known, 0, sizeof db->known);
+	db->seen = NULL;
+	db->outcomes = NULL;
 	db->doomed = CLQ_OK;
 	if (db->broken)
 		pg_disconnect(db);
@@ -219,6 +221,7 @@ pg_rollback(void *self)
 		return db->doomed;
 	if (!db->marked)
 		return misuse(db, "no mark to go back to");
+	db->seen = NULL;	/* what was written since is undone */
 	db->nops = db->mark;
 	db->rollback_due |= db->mark_sent;
 	pg_known_undo(db);
@@ -248,6 +251,7 @@ pg_close(void *self)
 	free(db->expected);
 	clq_arena_free(&db->tx_arena);
 	clq_arena_free(&db->declared_arena);
+	clq_arena_free(&db->tables_arena);
 	clq_arena_free(&db->arena);
 	db->magic = 0;
 	free(db);

@@ -16,7 +16,7 @@
  * All writes of a list that follow each other and do the same become one
  * statement over arrays. One with a client's timestamp stands alone.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/log.h>
 #include <cliquet/str.h>
@@ -254,10 +254,17 @@ fits(struct clq_write *const *writes, size_t n, const struct clq_write *w)
 static void
 send_list(struct pg_db *db, struct clq_write **writes, size_t n)
 {
+	const struct pg_table *table = pg_table_of(db,
+	    writes[0]->coll.resource);
 	size_t i, from = 0;
 
 	if (db->batch)
 		pg_take_list(db, db->tx_arena, &writes[0]->coll);
+	if (table != NULL) {
+		for (i = 0; i < n; i++)
+			pg_table_send(db, table, writes[i]);
+		return;
+	}
 	pg_send_ensure(db, &writes[0]->coll);
 	for (i = 1; i <= n; i++) {
 		if (i < n && fits(writes + from, i - from, writes[i]))
@@ -327,15 +334,19 @@ enum clq_status
 pg_write(void *self, struct clq_write *writes, size_t n)
 {
 	struct pg_db *db = pg_self(self);
+	bool at_once = false;
 	size_t i;
 
 	if (db->doomed != CLQ_OK)
 		return db->doomed;
 	if (!db->begun || db->mode != CLQ_TX_WRITE)
 		return pg_start(db, true);	/* says what is wrong */
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		pg_queue_write(db, &writes[i]);
-	return CLQ_OK;
+		/* what a table's constraints say, the client is told */
+		at_once |= pg_table_of(db, writes[i].coll.resource) != NULL;
+	}
+	return at_once ? pg_sync(self) : CLQ_OK;
 }
 
 enum clq_status

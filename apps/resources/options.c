@@ -58,6 +58,15 @@ const struct clq_setting ini_options[] = {
 	  "ones." },
 	BOOL("lazy_patch",
 	    "A PATCH that changes nothing keeps last_modified. Default: no."),
+	STR("table",
+	    "Table of the PostgreSQL database whose rows are the objects, "
+	    "with a column for each attribute: [SCHEMA.]TABLE."),
+	STR("id_column", "Its column with ids: text or uuid. Default: id."),
+	STR("modified_column", "Its column of type timestamp that the server "
+	    "keeps the time of changes in. Default: last_modified."),
+	STR("parent_column", "Its column that says whose list a row is in: the "
+	    "user id, or the id of the parent. Needed by private resources "
+	    "and by those with a parent."),
 	STR("description", "What it is, for people and for OpenAPI."),
 };
 /* clang-format on */

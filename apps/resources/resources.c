@@ -228,7 +228,8 @@ static void
 add(struct ini *ini, struct ini_resource *r)
 {
 	complete(ini, r);
-	if (same_path(ini, r))
+	ini_read_table(ini, r);
+	if (r->wrong || same_path(ini, r))
 		return;
 	if (clq_add_resource(ini->srv, &r->decl) == CLQ_OK)
 		r->added = true;

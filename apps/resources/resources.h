@@ -28,6 +28,7 @@ struct ini_resource {
 	struct clq_strs		 permissions;	/* further ones */
 	bool			 wrong;		/* said */
 	bool			 added;
+	struct clq_table	 table;		/* decl.table, if named */
 };
 
 struct ini {
@@ -70,6 +71,9 @@ clq_process_f ini_validate;
 /* openapi.c: the attributes of a schema for OpenAPI, as JSON text in the
  * server's memory; NULL: it names none. */
 const char *ini_describe(struct ini *ini, const cJSON *schema);
+
+/* table.c: the options `table`, `id_column` and so on; the path is known. */
+void ini_read_table(struct ini *ini, struct ini_resource *r);
 
 /* inherit.c: who may do what below an object of a parent. */
 clq_inherit_f ini_inherit;

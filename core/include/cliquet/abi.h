@@ -26,6 +26,7 @@
  *		CLQ_FIELD_TYPED, clq_field_fault(); filters on STRING and URL
  *		compare texts; bad bounds and defaults are refused
  *	1.9	clq_backend_ops: on_behalf
+ *	1.10	clq_storage_ops: map, written; clq_resource: table
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -41,7 +42,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	9
+#define CLQ_ABI_MINOR	10
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

@@ -468,6 +468,9 @@ struct clq_resource {
 	/* More for OpenAPI, or NULL: JSON text, a Schema Object merged (RFC
 	 * 7396) over the one that fields make, for attributes that are none. */
 	const char			*openapi;	/* since 1.3 */
+	/* Keep the objects there, if the storage can; the flags include
+	 * CLQ_RESOURCE_STRICT then. NULL: where all objects are. */
+	const struct clq_table		*table;		/* since 1.10 */
 };
 
 CLQ_API enum clq_status clq_add_resource(struct clq_server *srv,

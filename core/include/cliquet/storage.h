@@ -25,6 +25,8 @@
 #include <cliquet/arena.h>
 #include <cliquet/types.h>
 
+struct clq_settings;
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -190,7 +192,8 @@ struct clq_write {
 	bool			 has_timestamp;
 	clq_msec		 timestamp;
 	clq_msec		 last_modified;	/* out */
-	enum clq_status		 status;	/* out: OK, CONFLICT, NOT_FOUND */
+	enum clq_status		 status;	/* out: OK, CONFLICT, NOT_FOUND;
+						   INVALID: see clq_stored */
 };
 
 /* An object deleted by delete_all. */
@@ -317,6 +320,52 @@ typedef enum clq_status clq_storage_index_list_f(void *self,
 typedef enum clq_status clq_storage_prefetch_f(void *self,
     struct clq_lookup *const *lookups, size_t n);
 
+/* ---- tables of somebody else (since 1.10) -------------------------------- */
+
+/*
+ * A resource whose objects are the rows of a table that exists already, with a
+ * column for each attribute (docs/relational.md). All texts live as long as the
+ * server.
+ */
+struct clq_table {
+	const char		*resource;
+	const char		*name;		/* as in SQL: [schema.]table */
+	const char		*id_column;
+	const char		*modified_column;
+	const char		*parent_column;	/* NULL: there is one list */
+	const char		*parent_prefix;	/* of the parent id, before what
+						   the column has; or "" */
+	const char *const	*columns;	/* and attributes: one name */
+	size_t			 ncolumns;
+	bool			 readonly;	/* no method changes a row */
+	const char		*key;		/* setting that names it */
+};
+
+/*
+ * In the master, once, when all resources are known: keep their objects there.
+ * If the database can be reached, what is wrong with the tables is said with
+ * clq_settings_error(); else it is found when a worker connects. CLQ_OK or
+ * CLQ_INVALID.
+ */
+typedef enum clq_status clq_storage_map_f(void *self,
+    struct clq_settings *settings, const struct clq_table *const *tables,
+    size_t n);
+
+/* What became of a write to such a table; texts until the transaction ends. */
+struct clq_stored {
+	struct clq_str	data;		/* the document as it was stored; absent:
+					   as it was sent */
+	bool		refused;	/* nothing was, since ... */
+	bool		conflict;	/* ... of another row, else of its own */
+	struct clq_str	field;		/* attribute; or absent */
+	struct clq_str	why;		/* for the client */
+};
+
+/* False: the backend has nothing to say. w: as given to write(), whose status
+ * is CLQ_INVALID if it was refused; before the end of the transaction. */
+typedef bool clq_storage_written_f(void *self, const struct clq_write *w,
+    struct clq_stored *out);
+
 struct clq_storage_ops {
 	uint32_t		 size;		/* sizeof, as the plugin sees it */
 	/* all required */
@@ -338,6 +387,9 @@ struct clq_storage_ops {
 	clq_storage_index_list_f *index_list;
 	/* optional */
 	clq_storage_prefetch_f	*prefetch;
+	/* optional; both or none */
+	clq_storage_map_f	*map;
+	clq_storage_written_f	*written;
 };
 
 #ifdef __cplusplus
