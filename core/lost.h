@@ -20,7 +20,8 @@ struct clq_lost {
 
 /* Take what is known of req. Async-signal-safe; req is being served, maybe by
  * another thread. */
-CLQ_API void clq_lost_note(struct clq_lost *lost, const struct clq_request *req);
+CLQ_API void clq_lost_note(struct clq_lost *lost,
+    const struct clq_request *req);
 
 /* The request's id, as far as it is fit for a log; into out[cap]. */
 CLQ_API void clq_lost_rid(const struct clq_lost *lost, char *out, size_t cap);

@@ -98,7 +98,8 @@ check_allowed(struct clq_settings *s, struct clq_strs allowed)
 
 		(void)snprintf(text, sizeof text, "%.*s", CLQ_FMT(a));
 		/* nginx: "unix:" for clients on a socket of its own */
-		if (!clq_str_is(a, "all") && !clq_str_is(a, "unix:") && (a.len >= sizeof text ||
+		if (!clq_str_is(a, "all") && !clq_str_is(a, "unix:") &&
+		    (a.len >= sizeof text ||
 		    (inet_pton(AF_INET, text, address) != 1 &&
 		    inet_pton(AF_INET6, text, address) != 1)))
 			return clq_settings_error(s, "status_allow", "'%.*s' "
