@@ -99,8 +99,9 @@ class Server:
             self.parts['postgres'] = [self.pg]
         self.fill()
         for query in ('hello', 'get', 'list', 'post'):
-            self.addresses['c_' + query] = stack.respond(
-                '%s-%s' % (storage, query), query, database)[1]
+            p, self.addresses['c_' + query] = stack.respond(
+                '%s-%s' % (storage, query), query, database)
+            self.parts.setdefault('responder', []).append(p.pid)
 
     def workers(self):
         """Without the process that keeps their connections."""
@@ -265,6 +266,19 @@ def endure(server, workers):
             'before': before, 'after': after}
 
 
+def starts(server, url):
+    """Milliseconds from the start of the server to its first answer, and of
+    CPU for it."""
+    wall, used = [], []
+    for _ in range(server.options.rounds):
+        p = server.stack.cliquetd('start', storage_backend=server.storage,
+                                  storage_url=url)[0]
+        wall.append(p.ready_after * 1000)
+        used.append(p.ready_cpu * 1000)
+        server.stack.end(p)
+    return {'wall': statistics.median(wall), 'cpu': statistics.median(used)}
+
+
 def create(stack):
     return lambda front, path: stack.measure('-H', front, [one('PUT', path)],
                                              n=1, c=1, t=30)
@@ -282,8 +296,8 @@ def measure_storage(stack, storage, url, database, options, **settings):
     if kinto is not None:
         kinto.fill(ports['kinto'])
     server.parts['nginx'] = [nginx.pid]
-    result = {'storage': storage, 'ready_ms': server.process.ready_after *
-              1000, 'rows': [], 'million': options.million}
+    result = {'storage': storage, 'starts': starts(server, url), 'rows': [],
+              'million': options.million}
     workers = server.workers()
     result['memory_before'] = [memory(p) for p in workers]
     for op in OPERATIONS:
