@@ -3,10 +3,9 @@
  * All questions of a look-up as one statement, where objects and permissions
  * are in one database.
  *
- * Each statement costs PostgreSQL 15 us and more before it reads anything,
- * which is as much as finding a row: one of five parts takes a third of the
- * time of five. Its rows say which part they are of; a part that is not asked
- * for gets NULL and reads nothing. Arrays come by a sub-select, so that a plan
+ * Binding and starting a statement costs PostgreSQL about as much as finding a
+ * row (docs/performance.md has figures). Rows say which part they are of; a
+ * part that is not asked for gets NULL and reads nothing. Arrays come by a sub-select, so that a plan
  * for these very values looks no better to the planner than the one for all,
  * which it then keeps.
  */
