@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,6 +122,16 @@ write_project(struct clq_arena *arena, const char *name)
 	return true;
 }
 
+/* The project's `make install` would write over it. */
+static bool
+taken(const char *name)
+{
+	char path[sizeof CLQ_PLUGIN_DIR + NAME_LEN + 16];
+
+	snprintf(path, sizeof path, CLQ_PLUGIN_DIR "/app/%s.so", name);
+	return strcmp(name, "kinto") == 0 || access(path, F_OK) == 0;
+}
+
 int
 cli_new(const struct cli *cli)
 {
@@ -132,6 +143,12 @@ cli_new(const struct cli *cli)
 		clq_log_err("new: '%s' is no name; write a letter, then "
 		    "letters, digits and _, all small, at most %d", name,
 		    NAME_LEN);
+		return CLI_FAILED;
+	}
+	if (taken(name)) {
+		clq_log_err("new: there is an application '%s' already, which "
+		    "yours would replace when it is installed; choose another "
+		    "name", name);
 		return CLI_FAILED;
 	}
 	if (mkdir(name, 0755) == -1) {

@@ -126,6 +126,18 @@ add_credentials(struct clq_buf *b, const struct cli *cli)
 	    b->arena, "Basic %.*s", CLQ_FMT(pair)));
 }
 
+/* Methods are capitals; people type as they like. */
+static struct clq_str
+upper(struct clq_arena *arena, const char *method)
+{
+	char *copy = clq_arena_cstr(arena, clq_str_of(method));
+
+	for (char *c = copy; *c != '\0'; c++)
+		if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	return clq_str_of(copy);
+}
+
 static bool
 add_params(struct clq_buf *b, const struct cli *cli, struct clq_str body)
 {
@@ -133,7 +145,8 @@ add_params(struct clq_buf *b, const struct cli *cli, struct clq_str body)
 	size_t query = clq_str_find(url, '?', 0);
 	bool typed = false;
 
-	add_param(b, CLQ_STR("REQUEST_METHOD"), clq_str_of(cli->operands[0]));
+	add_param(b, CLQ_STR("REQUEST_METHOD"), upper(b->arena,
+	    cli->operands[0]));
 	add_param(b, CLQ_STR("REQUEST_URI"), url);
 	add_param(b, CLQ_STR("QUERY_STRING"), clq_str_sub(url, query + 1,
 	    url.len));

@@ -119,12 +119,7 @@ static bool
 known_elsewhere(struct clq_str name)
 {
 	static const char *const theirs[] = {
-		"kinto.plugins.accounts", "kinto.plugins.admin",
-		"kinto.plugins.counters", "kinto.plugins.default_bucket",
-		"kinto.plugins.flush", "kinto.plugins.history",
-		"kinto.plugins.openid", "kinto.plugins.prometheus",
-		"kinto.plugins.quotas", "kinto.plugins.statsd",
-		"kinto.plugins.statsd2", "kinto_attachment", "kinto_changes",
+		"kinto_changes",
 		"kinto_elasticsearch", "kinto_emailer", "kinto_fxa",
 		"kinto_ldap", "kinto_portier",
 		"kinto_remote_settings", "kinto_signer", "cliquet_fxa",
@@ -147,10 +142,9 @@ setup_includes(struct clq_server *srv)
 			continue;
 		rc = CLQ_INVALID;
 		if (known_elsewhere(names.items[i]))
-			clq_log_err("includes: %.*s is a plugin of the "
-			    "Python server that is not available here, or "
-			    "not usable (see above); remove it from "
-			    "`includes` if clients do not need it",
+			clq_log_err("includes: %.*s is a plugin for the "
+			    "Python server; remove it from `includes` if "
+			    "clients do not need it",
 			    CLQ_FMT(names.items[i]));
 	}
 	return rc;
