@@ -30,6 +30,7 @@
 #include "summary.h"
 #include "timing.h"
 #include "tx.h"
+#include "versions.h"
 
 enum {
 	MAX_ATTEMPTS = 5,	/* runs of a request that keeps losing races */
@@ -297,8 +298,11 @@ void
 clq_dispatch(struct clq_request *req)
 {
 	struct clq_str raw_path = req->raw_path, body = req->body;
+	struct clq_server *other;
 	enum clq_status rc;
 
+	if ((other = clq_version_of(req->server, raw_path)) != NULL)
+		req->server = other;
 	clq_summary_begin(req);
 	if (req->server->wants_phases) {
 		req->phases = clq_arena_alloc(req->arena, sizeof *req->phases);

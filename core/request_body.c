@@ -16,6 +16,7 @@
 
 #include "router.h"
 #include "server.h"
+#include "versions.h"
 
 bool
 clq_request_room(const struct clq_server *srv, struct clq_str method,
@@ -23,11 +24,14 @@ clq_request_room(const struct clq_server *srv, struct clq_str method,
 {
 	struct clq_arena *scratch;
 	const struct clq_route *r = NULL;
+	const struct clq_server *other;
 	struct clq_str path;
 
 	if (!clq_str_is(method, "POST") && !clq_str_is(method, "PUT"))
 		return false;
 	scratch = clq_arena_new();
+	if ((other = clq_version_of(srv, raw_path)) != NULL)
+		srv = other;
 	path = clq_url_decode(scratch, raw_path, false);
 	if (clq_str_eq(clq_str_sub(path, 0, srv->prefix.len), srv->prefix))
 		r = clq_router_room(srv->router, clq_str_sub(path,

@@ -28,6 +28,7 @@
 #include "settings_load.h"
 #include "timing.h"
 #include "timed.h"
+#include "versions.h"
 #include "views.h"
 
 /* ---- settings that core itself looks at all the time ------------------- */
@@ -270,6 +271,8 @@ clq_server_new(struct clq_settings *settings, struct clq_server **out)
 	srv->auth = clq_auth_new(arena);
 	srv->hello = clq_hello_new(srv);
 	rc = configure(srv);
+	if (clq_versions_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
 	if (rc != CLQ_OK) {
 		clq_server_free(&srv);
 		return CLQ_INVALID;
@@ -285,7 +288,7 @@ clq_server_open(struct clq_server *srv)
 
 	if (rc == CLQ_OK)
 		clq_metrics_open(srv);
-	return rc;
+	return rc == CLQ_OK ? clq_versions_open(srv) : rc;
 }
 
 void
@@ -297,6 +300,7 @@ clq_server_free(struct clq_server **psrv)
 
 	if (srv == NULL)
 		return;
+	clq_versions_free(srv);
 	clq_metrics_close(srv);
 	clq_outbox_close(srv);
 	clq_backends_close(srv);

@@ -73,6 +73,10 @@ struct clq_server {
 	struct clq_metrics		*metrics;
 	struct clq_request_metrics	*request_metrics;
 
+	struct clq_server		**versions;	/* versions.h; beside
+							   this one */
+	size_t				 nversions;
+
 	struct clq_migrations		*migrations;	/* migrations.h */
 	struct clq_resource_entry	*resources;	/* resource.h */
 	size_t				 nresources;

@@ -29,6 +29,9 @@ const struct clq_setting clq_core_settings[] = {
 	/* ---- the application ---- */
 	STR("use", NULL,
 	    "Application to serve: a plugin's name, or egg:kinto."),
+	LIST("versions", "",
+	    "Other ini files, served beside this one under the prefix of "
+	    "their http_api_version: older versions of the application."),
 	LIST("includes", "",
 	    "Plugins set up after the application, in this order."),
 	STR("project_name", "",

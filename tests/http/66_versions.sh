@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Two versions of an application in one server.
+. "$(dirname "$0")/lib.sh"
+export CLIQUET=${CLIQUET:-$builddir/cliquet}
+python versions
