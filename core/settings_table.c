@@ -29,7 +29,7 @@ const struct clq_setting clq_core_settings[] = {
 	/* ---- the application ---- */
 	STR("use", NULL,
 	    "Application to serve: a plugin's name, or egg:kinto."),
-	LIST("versions", "",
+	LIST("other_versions", "",
 	    "Other ini files, served beside this one under the prefix of "
 	    "their http_api_version: older versions of the application."),
 	LIST("includes", "",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Several major versions of an application, served side by side: the setting
- * `versions` of one ini names the others (docs/toolkit.md).
+ * `other_versions` of one ini names the others (docs/toolkit.md).
  */
 #ifndef CLQ_VERSIONS_H
 #define CLQ_VERSIONS_H

@@ -8,6 +8,7 @@ read for each part.
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -69,9 +70,10 @@ class Stack:
             check=True, stdout=subprocess.PIPE, text=True).stdout.split())
 
     def compile(self, name, *more):
-        subprocess.run([os.environ.get('CC', 'cc'), '-std=gnu11', '-O2',
-                        '-Wall', '-Wextra', '-o', self.path(name),
-                        os.path.join(HERE, name + '.c'), *more], check=True)
+        cc = shlex.split(os.environ.get('CC', 'cc'))    # "ccache gcc"
+        subprocess.run([*cc, '-std=gnu11', '-O2', '-Wall', '-Wextra', '-o',
+                        self.path(name), os.path.join(HERE, name + '.c'),
+                        *more], check=True)
 
     def __enter__(self):
         return self

@@ -28,7 +28,7 @@ for operation in hello heartbeat GET 'GET 304' 'list of 100' \
 	[ $rows -eq 2 ]
 	ok $? "$operation, both ways"
 done
-grep -q -x '| errors | | 0 | 0 |' "$dir/out"
+grep -q -x '| errors | | 0 | 0 | |' "$dir/out"
 ok $? "no request was refused"
 [ $failed -eq 0 ] || sed 's/^/# /' "$dir/err" | grep -v ' 0 errors$' | head -n 20
 echo "1..$n"

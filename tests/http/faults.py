@@ -17,7 +17,7 @@ from api import start_kinto
 from harness import Test, free_port, wait_for
 
 USER = 'u:p'
-GRACE = 1.5     # what a loaded machine may add
+GRACE = 3.0     # what a loaded machine may add
 
 
 class Proxy:

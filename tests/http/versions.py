@@ -117,14 +117,15 @@ def refused(t, what, message, **more):
 
 with Test() as t:
     old = old_ini(t)
-    server = start(t, versions=os.path.basename(old))
+    server = start(t, other_versions=os.path.basename(old))
     both(t, server)
     reload(t, server, old)
     server.stop()
     refused(t, 'the same version twice', 'is served already',
-            versions=old_ini(t, http_api_version='2.0'))
+            other_versions=old_ini(t, http_api_version='2.0'))
     refused(t, 'a version that names others', 'names all the others',
-            versions=old_ini(t, versions=old))
-    refused(t, 'a file that is not there', 'no.ini', versions='no.ini')
+            other_versions=old_ini(t, other_versions=old))
+    refused(t, 'a file that is not there', 'no.ini',
+            other_versions='no.ini')
     refused(t, 'what is wrong with it is said', 'wat',
-            versions=old_ini(t, paginate_by='wat'))
+            other_versions=old_ini(t, paginate_by='wat'))
