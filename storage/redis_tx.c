@@ -310,7 +310,7 @@ rd_get(struct rd_db *db, struct clq_arena *arena, const struct clq_str *keys,
 		if ((op = last_op(db, keys[i])) == NULL)
 			rd_arg(&c, keys[i]);
 		else if (op->kind == RD_SET)
-			values[i] = op->value;
+			values[i] = clq_arena_strdup(arena, op->value);
 	}
 	if (c.n == 1)
 		return;
@@ -352,7 +352,9 @@ replay(struct rd_db *db, struct clq_arena *arena, struct clq_str key,
 		else if (op->kind == RD_SREM || op->kind == RD_ZREM)
 			remove_member(list, op->value);
 		else if (!clq_strs_has(*list, op->value))
-			clq_strs_add(arena, list, op->value);
+			/* the log ends with the transaction */
+			clq_strs_add(arena, list, clq_arena_strdup(arena,
+			    op->value));
 	}
 }
 

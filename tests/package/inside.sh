@@ -182,6 +182,7 @@ postgresql storage_backend = postgresql\nstorage_url = postgresql:///x
 memcached cache_backend = memcached\ncache_hosts = 127.0.0.1
 redis storage_backend = redis\nstorage_url = redis://127.0.0.1/
 openid includes = openid
+remote-kinto storage_backend = kinto\nstorage_url = http://127.0.0.1:1/v1\npermission_backend = memory
 webhook event_listeners = w\nevent_listeners.w.use = webhook\nevent_listeners.w.url = http://127.0.0.1/\nevent_listeners.w.secret = x
 EOF
 if command -v make > /dev/null && command -v cc > /dev/null &&

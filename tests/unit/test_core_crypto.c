@@ -202,7 +202,7 @@ Test(crypto, compares_secrets)
 	cr_expect(clq_equal_secret(none, CLQ_STR("")));
 }
 
-Test(crypto, a_child_draws_something_else, .init = setup, .fini = teardown)
+Test(crypto, a_child_draws_something_else)
 {
 	struct clq_str mine;
 	char theirs[33] = "";
