@@ -48,39 +48,45 @@ close_(void *self)
 	free(db);
 }
 
-/* A key that nothing else looks at, which goes by itself. */
+/* Write a key that nothing else looks at and that goes by itself, and read it;
+ * another worker's beat may come between. */
+static struct clq_str
+beat(struct rd_db *db, struct clq_arena *arena, bool readonly)
+{
+	struct clq_str now = clq_arena_printf(arena, "%lld",
+	    (long long)clq_now());
+	struct rd_call c;
+
+	if (readonly) {
+		rd_call(&c, arena, "ECHO");
+		rd_arg(&c, now);
+		return rd_text(rd_ask(db, &c));
+	}
+	rd_call(&c, arena, "SETEX");
+	rd_arg(&c, CLQ_STR("cliquet.heartbeat"));
+	rd_arg_int(&c, 60);
+	rd_arg(&c, now);
+	(void)rd_ask(db, &c);
+	rd_call(&c, arena, "GET");
+	rd_arg(&c, CLQ_STR("cliquet.heartbeat"));
+	return rd_text(rd_ask(db, &c));
+}
+
 static enum clq_status
 ping(void *self, bool readonly, clq_msec timeout)
 {
 	struct rd_db *db = rd_self(self);
 	struct clq_arena *arena = clq_arena_new();
 	clq_msec usual = db->timeout;
-	struct clq_str sent;
-	redisReply *r = NULL;
-	struct rd_call c;
 
-	if (timeout < db->timeout)
-		db->timeout = timeout;
 	db->doomed = CLQ_OK;
-	sent = clq_arena_printf(arena, "%lld", (long long)clq_now());
-	if (rd_connect(db) != CLQ_OK)
-		goto out;
-	rd_call(&c, arena, readonly ? "ECHO" : "SET");
-	if (!readonly)
-		rd_arg(&c, CLQ_STR("cliquet.heartbeat"));
-	rd_arg(&c, sent);
-	if (!readonly) {
-		rd_arg(&c, CLQ_STR("EX"));
-		rd_arg_int(&c, 60);
-		(void)rd_ask(db, &c);
-		rd_call(&c, arena, "GET");
-		rd_arg(&c, CLQ_STR("cliquet.heartbeat"));
-	}
-	r = rd_ask(db, &c);
-out:	db->timeout = usual;
-	/* Another worker's beat may have come between. */
-	if (db->doomed == CLQ_OK && (r == NULL || rd_text(r).len == 0))
+	if (timeout < usual && !rd_set_timeout(db, timeout))
+		rd_disconnect(db);
+	if (rd_connect(db) == CLQ_OK && beat(db, arena, readonly).len == 0 &&
+	    db->doomed == CLQ_OK)
 		db->doomed = CLQ_UNAVAILABLE;
+	if (!rd_set_timeout(db, usual))
+		rd_disconnect(db);
 	clq_arena_free(&arena);
 	return db->doomed;
 }

@@ -113,6 +113,9 @@ void rd_arg_int(struct rd_call *c, int64_t v);
 enum clq_status rd_connect(struct rd_db *db) CLQ_MUST_CHECK;
 void rd_disconnect(struct rd_db *db);
 
+/* How long a command may take from now on; false: the connection is of no use. */
+bool rd_set_timeout(struct rd_db *db, clq_msec timeout) CLQ_MUST_CHECK;
+
 /*
  * Send a command, or receive the reply of one that was sent, owned by the
  * arena. NULL: lost or an error, which dooms the transaction.
@@ -147,11 +150,13 @@ enum clq_status rd_start(struct rd_db *db, bool write) CLQ_MUST_CHECK;
 void rd_log(struct rd_db *db, enum rd_kind kind, struct clq_str key,
     struct clq_str value, int64_t score);
 
-/* What keys hold, through the log: texts (absent: none), the members of a set,
- * and those of a sorted set of scores 0 that begin with prefix. Failures show
- * in db->doomed. */
+/* What keys hold, through the log: texts (absent: none), the members of sets
+ * (of several in one round trip), and those of a sorted set of scores 0 that
+ * begin with prefix. Failures show in db->doomed. */
 void rd_get(struct rd_db *db, struct clq_arena *arena,
     const struct clq_str *keys, struct clq_str *values, size_t n);
+void rd_members_of(struct rd_db *db, struct clq_arena *arena,
+    const struct clq_str *keys, struct clq_strs *lists, size_t n);
 struct clq_strs rd_members(struct rd_db *db, struct clq_arena *arena,
     struct clq_str key);
 struct clq_strs rd_prefixed(struct rd_db *db, struct clq_arena *arena,
@@ -171,6 +176,12 @@ struct clq_str rd_key_ids(struct clq_arena *a, const struct clq_coll *coll,
 struct clq_str rd_key_times(struct clq_arena *a,
     const struct clq_coll *coll);
 #define RD_LISTS CLQ_STR("cliquet.lists")
+
+static inline bool
+rd_any_parent(const struct clq_coll *coll)
+{
+	return clq_str_is(coll->parent, CLQ_ANY_PARENT);
+}
 
 /* A member of RD_LISTS, and back. */
 struct clq_str rd_list_name(struct clq_arena *a, const struct clq_coll *coll);

@@ -335,12 +335,11 @@ static bool
 begin_session(struct rd_db *db)
 {
 	struct clq_arena *arena = clq_arena_new();
-	struct timeval t = timeval_of(db->timeout);
 	redisReply *r = NULL;
 	struct rd_call c;
 	bool good;
 
-	good = redisSetTimeout(db->conn, t) == REDIS_OK && login(db, arena) &&
+	good = rd_set_timeout(db, db->timeout) && login(db, arena) &&
 	    load_scripts(db, arena);
 	if (good) {
 		rd_call(&c, arena, "CLIENT");
@@ -376,6 +375,14 @@ back_off(struct rd_db *db)
 	return db->doomed = CLQ_UNAVAILABLE;
 }
 
+bool
+rd_set_timeout(struct rd_db *db, clq_msec timeout)
+{
+	db->timeout = timeout;
+	return db->conn == NULL || redisSetTimeout(db->conn,
+	    timeval_of(timeout)) == REDIS_OK;
+}
+
 enum clq_status
 rd_connect(struct rd_db *db)
 {
@@ -385,8 +392,7 @@ rd_connect(struct rd_db *db)
 	if (db->conn != NULL)
 		check_idle(db);
 	if (db->conn != NULL)
-		return redisSetTimeout(db->conn, timeval_of(db->timeout)) ==
-		    REDIS_OK ? CLQ_OK : back_off(db);
+		return CLQ_OK;
 	if (db->delay > 0 && clq_monotonic() < db->retry_at)
 		return db->doomed = CLQ_UNAVAILABLE;
 	db->conn = db->path != NULL ? redisConnectUnixWithTimeout(db->path,
