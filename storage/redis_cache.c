@@ -46,22 +46,29 @@ result(struct rd_db *db, bool found)
 	return found ? CLQ_OK : CLQ_NOT_FOUND;
 }
 
+/* get and take: the text of the command's reply. */
+static enum clq_status
+text_reply(struct rd_db *db, const redisReply *r, struct clq_str *value)
+{
+	struct clq_str found = rd_text(r);
+
+	if (found.p != NULL)
+		*value = found;
+	return result(db, found.p != NULL);
+}
+
 static enum clq_status
 get(void *self, struct clq_arena *arena, struct clq_str key,
     struct clq_str *value)
 {
 	struct rd_db *db = rd_self(self);
-	struct clq_str found;
 	struct rd_call c;
 
 	if (connected(self) != CLQ_OK)
 		return CLQ_UNAVAILABLE;
 	rd_call(&c, arena, "GET");
 	arg_key(&c, key);
-	found = rd_text(rd_ask(db, &c));
-	if (found.p != NULL)
-		*value = found;
-	return result(db, found.p != NULL);
+	return text_reply(db, rd_ask(db, &c), value);
 }
 
 static enum clq_status
@@ -69,17 +76,13 @@ take(void *self, struct clq_arena *arena, struct clq_str key,
     struct clq_str *value)
 {
 	struct rd_db *db = rd_self(self);
-	struct clq_str found;
 	struct rd_call c;
 
 	if (connected(self) != CLQ_OK)
 		return CLQ_UNAVAILABLE;
 	rd_script(&c, arena, db, RD_TAKE);
 	arg_key(&c, key);
-	found = rd_text(rd_ask_script(db, &c, RD_TAKE));
-	if (found.p != NULL)
-		*value = found;
-	return result(db, found.p != NULL);
+	return text_reply(db, rd_ask_script(db, &c, RD_TAKE), value);
 }
 
 static enum clq_status
@@ -101,52 +104,51 @@ set(void *self, struct clq_str key, struct clq_str value, clq_msec ttl)
 	return result(db, true);
 }
 
-/* A command whose reply is a number; -1: none came. */
-static int64_t
-number(struct rd_db *db, struct rd_call *c)
+/* A command on a key, and a number if there is one, whose reply is a number;
+ * -1: there is no such key. */
+static enum clq_status
+ask_number(void *self, const char *command, struct clq_str key,
+    const int64_t *argument, int64_t *out)
 {
-	redisReply *r = rd_ask(db, c);
+	struct rd_db *db = rd_self(self);
+	struct clq_arena *arena;
+	struct rd_call c;
+	redisReply *r;
 
-	return r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+	if (connected(self) != CLQ_OK)
+		return CLQ_UNAVAILABLE;
+	arena = clq_arena_new();
+	rd_call(&c, arena, command);
+	arg_key(&c, key);
+	if (argument != NULL)
+		rd_arg_int(&c, *argument);
+	r = rd_ask(db, &c);
+	*out = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+	clq_arena_free(&arena);
+	return result(db, true);
 }
 
 static enum clq_status
 ttl_(void *self, struct clq_str key, clq_msec *left)
 {
-	struct rd_db *db = rd_self(self);
-	struct clq_arena *arena;
-	struct rd_call c;
 	int64_t n;
+	enum clq_status status = ask_number(self, "PTTL", key, NULL, &n);
 
-	if (connected(self) != CLQ_OK)
-		return CLQ_UNAVAILABLE;
-	arena = clq_arena_new();
-	rd_call(&c, arena, "PTTL");
-	arg_key(&c, key);
-	n = number(db, &c);
-	clq_arena_free(&arena);
-	if (n >= 0)
-		*left = n;
-	return result(db, n >= 0);
+	if (status != CLQ_OK)
+		return status;
+	if (n < 0)
+		return CLQ_NOT_FOUND;
+	*left = n;
+	return CLQ_OK;
 }
 
 static enum clq_status
 expire(void *self, struct clq_str key, clq_msec ttl)
 {
-	struct rd_db *db = rd_self(self);
-	struct clq_arena *arena;
-	struct rd_call c;
-	int64_t n;
+	int64_t done, in = bounded(ttl);
+	enum clq_status status = ask_number(self, "PEXPIRE", key, &in, &done);
 
-	if (connected(self) != CLQ_OK)
-		return CLQ_UNAVAILABLE;
-	arena = clq_arena_new();
-	rd_call(&c, arena, "PEXPIRE");
-	arg_key(&c, key);
-	rd_arg_int(&c, bounded(ttl));
-	n = number(db, &c);
-	clq_arena_free(&arena);
-	return result(db, n == 1);
+	return status == CLQ_OK && done != 1 ? CLQ_NOT_FOUND : status;
 }
 
 /* A prefix as a pattern that means just itself. */

@@ -138,12 +138,6 @@ rd_lists(struct rd_db *db, struct clq_arena *arena, struct clq_str resource,
 	return out;
 }
 
-static bool
-any_parent(const struct clq_query *q)
-{
-	return clq_str_is(q->coll.parent, CLQ_ANY_PARENT);
-}
-
 /* All objects that q may mean. */
 static void
 load_for(struct rd_db *db, struct clq_arena *arena, const struct clq_query *q,
@@ -152,7 +146,7 @@ load_for(struct rd_db *db, struct clq_arena *arena, const struct clq_query *q,
 	struct clq_coll *lists;
 	size_t i, k, n;
 
-	if (!any_parent(q)) {
+	if (!rd_any_parent(&q->coll)) {
 		rd_load(db, arena, &q->coll, q->include_deleted, out);
 		return;
 	}
@@ -205,9 +199,9 @@ range_of(struct rd_db *db, struct clq_arena *arena, const struct clq_query *q,
 	int64_t t;
 
 	*r = (struct range){ CLQ_STR("-inf"), CLQ_STR("+inf"), false };
-	if (db->token.p != NULL || any_parent(q) || q->only_ids != NULL ||
-	    q->limit == 0 || q->nsorts == 0 || q->nfilters > 1 ||
-	    (q->nfilters == 1 && q->after != NULL) ||
+	if (db->token.p != NULL || rd_any_parent(&q->coll) ||
+	    q->only_ids != NULL || q->limit == 0 || q->nsorts == 0 ||
+	    q->nfilters > 1 || (q->nfilters == 1 && q->after != NULL) ||
 	    !clq_str_is(q->sorts[0].field, "last_modified"))
 		return false;
 	r->up = !q->sorts[0].descending;
@@ -294,7 +288,7 @@ delete_one(struct rd_db *db, const struct clq_query *q,
 	struct clq_write w = { .op = CLQ_WRITE_DELETE, .coll = q->coll,
 		.id = d->old.id };
 
-	if (any_parent(q))
+	if (rd_any_parent(&q->coll))
 		w.coll.parent = d->old.parent;
 	(void)(rd_write(db, &w, 1) == CLQ_OK);	/* db->doomed tells */
 	d->last_modified = w.last_modified;

@@ -55,12 +55,6 @@ latest(struct rd_db *db, struct clq_arena *arena, struct clq_str resource)
 	return t;
 }
 
-static bool
-any_parent(const struct clq_coll *coll)
-{
-	return clq_str_is(coll->parent, CLQ_ANY_PARENT);
-}
-
 enum clq_status
 rd_lookup(void *self, struct clq_lookup *l)
 {
@@ -76,7 +70,7 @@ rd_lookup(void *self, struct clq_lookup *l)
 	for (i = 0; i < n; i++)
 		keys[i] = rd_key_object(l->arena, &l->wants[i].coll,
 		    l->wants[i].id, false);
-	if (l->timestamp_of != NULL && any_parent(l->timestamp_of))
+	if (l->timestamp_of != NULL && rd_any_parent(l->timestamp_of))
 		l->timestamp = latest(db, l->arena, l->timestamp_of->resource);
 	else if (l->timestamp_of != NULL)
 		keys[n++] = rd_key_timestamp(l->arena, l->timestamp_of);
@@ -104,14 +98,14 @@ rd_timestamp(void *self, const struct clq_coll *coll, clq_msec *out)
 	if (status != CLQ_OK)
 		return status;
 	arena = clq_arena_new();
-	t = any_parent(coll) ? latest(db, arena, coll->resource) :
+	t = rd_any_parent(coll) ? latest(db, arena, coll->resource) :
 	    rd_list_timestamp(db, arena, coll);
 	status = db->doomed;
 	if (status == CLQ_OK && t == 0) {
 		t = clq_now();
-		if (!any_parent(coll) && db->mode == CLQ_TX_READ)
+		if (!rd_any_parent(coll) && db->mode == CLQ_TX_READ)
 			status = CLQ_READONLY;
-		else if (!any_parent(coll))
+		else if (!rd_any_parent(coll))
 			rd_set_timestamp(db, arena, coll, t);
 	}
 	clq_arena_free(&arena);

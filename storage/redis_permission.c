@@ -251,20 +251,27 @@ flush(void *self)
 	return status == CLQ_OK ? delete_objects(self, &all, 1) : status;
 }
 
-/* Of the user, and of everybody who has logged in. */
-static struct clq_strs
-groups_of(struct rd_db *db, struct clq_arena *arena, struct clq_str user)
-{
-	struct clq_strs mine = { NULL, 0, 0 }, all;
+/* A user's groups are two sets: his own, and of everybody who has logged in. */
+enum { GROUP_SETS = 2 };
 
-	if (user.p == NULL)
-		return mine;
-	mine = rd_members(db, arena, named(arena, "user", user));
-	all = rd_members(db, arena, CLQ_STR("user:system.Authenticated"));
-	for (size_t i = 0; i < all.n; i++)
-		if (!clq_strs_has(mine, all.items[i]))
-			clq_strs_add(arena, &mine, all.items[i]);
-	return mine;
+static void
+group_keys(struct clq_arena *arena, struct clq_str user,
+    struct clq_str keys[GROUP_SETS])
+{
+	keys[0] = named(arena, "user", user);
+	keys[1] = CLQ_STR("user:system.Authenticated");
+}
+
+/* Both as one. */
+static struct clq_strs
+join(struct clq_arena *arena, const struct clq_strs sets[GROUP_SETS])
+{
+	struct clq_strs all = sets[0];
+
+	for (size_t i = 0; i < sets[1].n; i++)
+		if (!clq_strs_has(all, sets[1].items[i]))
+			clq_strs_add(arena, &all, sets[1].items[i]);
+	return all;
 }
 
 static enum clq_status
@@ -273,10 +280,17 @@ groups(void *self, struct clq_arena *arena, struct clq_str user,
 {
 	struct rd_db *db = rd_self(self);
 	enum clq_status status = rd_start(db, false);
+	struct clq_str keys[GROUP_SETS];
+	struct clq_strs sets[GROUP_SETS];
 
 	if (status != CLQ_OK)
 		return status;
-	*out = groups_of(db, arena, user);
+	*out = (struct clq_strs){ NULL, 0, 0 };
+	if (user.p == NULL)
+		return CLQ_OK;
+	group_keys(arena, user, keys);
+	rd_members_of(db, arena, keys, sets, GROUP_SETS);
+	*out = join(arena, sets);
 	return db->doomed;
 }
 
@@ -294,18 +308,23 @@ read_acl(struct rd_db *db, struct clq_arena *arena, struct clq_str object,
     struct clq_acl *out)
 {
 	struct clq_strs names = rd_members(db, arena, named(arena,
-	    "cliquet.acl", object)), who;
+	    "cliquet.acl", object));
+	struct clq_str *keys = clq_arena_calloc(arena, names.n, sizeof *keys);
+	struct clq_strs *who = clq_arena_calloc(arena, names.n, sizeof *who);
+	size_t i;
 
+	for (i = 0; i < names.n; i++)
+		keys[i] = ace_key(arena, object, names.items[i]);
+	rd_members_of(db, arena, keys, who, names.n);
 	out->aces = clq_arena_calloc(arena, names.n, sizeof *out->aces);
 	out->n = 0;
-	for (size_t i = 0; i < names.n; i++) {
-		who = rd_members(db, arena, ace_key(arena, object,
-		    names.items[i]));
-		if (who.n > 1)
-			qsort(who.items, who.n, sizeof *who.items, by_text);
-		if (who.n > 0)
+	for (i = 0; i < names.n; i++) {
+		if (who[i].n > 1)
+			qsort(who[i].items, who[i].n, sizeof *who[i].items,
+			    by_text);
+		if (who[i].n > 0)
 			out->aces[out->n++] = (struct clq_ace){
-			    names.items[i], who };
+			    names.items[i], who[i] };
 	}
 }
 
@@ -334,16 +353,24 @@ one_of(struct clq_strs list, struct clq_strs others)
 void
 rd_lookup_permission(struct rd_db *db, struct clq_lookup *l)
 {
-	struct clq_bound *b;
-	struct clq_strs who;
+	size_t ngroups = l->user.p != NULL ? GROUP_SETS : 0, i;
+	size_t n = ngroups + l->nbounds;
+	struct clq_str *keys = clq_arena_calloc(l->arena, n, sizeof *keys);
+	struct clq_strs *sets = clq_arena_calloc(l->arena, n, sizeof *sets);
+	struct clq_strs *who = sets + ngroups;
 
-	l->groups = groups_of(db, l->arena, l->user);
-	for (b = l->bounds; b < l->bounds + l->nbounds; b++) {
-		who = rd_members(db, l->arena, ace_key(l->arena, b->object,
-		    b->permission));
-		b->granted = one_of(who, l->principals) ||
-		    one_of(who, l->groups);
-	}
+	if (ngroups > 0)
+		group_keys(l->arena, l->user, keys);
+	for (i = 0; i < l->nbounds; i++)
+		keys[ngroups + i] = ace_key(l->arena, l->bounds[i].object,
+		    l->bounds[i].permission);
+	rd_members_of(db, l->arena, keys, sets, n);
+	l->groups = (struct clq_strs){ NULL, 0, 0 };
+	if (ngroups > 0)
+		l->groups = join(l->arena, sets);
+	for (i = 0; i < l->nbounds; i++)
+		l->bounds[i].granted = one_of(who[i], l->principals) ||
+		    one_of(who[i], l->groups);
 	if (l->acl_of.p != NULL)
 		read_acl(db, l->arena, l->acl_of, &l->acl);
 }

@@ -370,16 +370,30 @@ strs_of(struct clq_arena *arena, const redisReply *r)
 	return list;
 }
 
+void
+rd_members_of(struct rd_db *db, struct clq_arena *arena,
+    const struct clq_str *keys, struct clq_strs *lists, size_t n)
+{
+	struct rd_call c;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		rd_call(&c, arena, "SMEMBERS");
+		rd_arg(&c, keys[i]);
+		rd_send(db, &c);
+	}
+	for (i = 0; i < n; i++) {
+		lists[i] = strs_of(arena, rd_receive(db, arena));
+		replay(db, arena, keys[i], CLQ_STR(""), &lists[i]);
+	}
+}
+
 struct clq_strs
 rd_members(struct rd_db *db, struct clq_arena *arena, struct clq_str key)
 {
 	struct clq_strs list;
-	struct rd_call c;
 
-	rd_call(&c, arena, "SMEMBERS");
-	rd_arg(&c, key);
-	list = strs_of(arena, rd_ask(db, &c));
-	replay(db, arena, key, CLQ_STR(""), &list);
+	rd_members_of(db, arena, &key, &list, 1);
 	return list;
 }
 
