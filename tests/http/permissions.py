@@ -9,12 +9,12 @@ import os
 import random
 import time
 
-import fcgi
-from api import Answer, basic, start_kinto
+from api import start_kinto
 from harness import Test
-from permission_model import (AUTHENTICATED, CHILDREN, EVERYONE, SETTABLE,
-                              Model, kind_of, parent_of, plural)
+from permission_model import (AUTHENTICATED, EVERYONE, SETTABLE, Model,
+                              kind_of, parent_of, plural)
 
+PLANTED = 60            # of them, first, by root: something to begin with
 CHECKS = int(os.environ.get('CLQ_CHECKS', '10000'))
 SEED = int(os.environ.get('CLQ_SEED', time.time()))
 NAMES = ['root', 'ann', 'bob', 'cleo', 'dan', 'eve', None]
@@ -58,15 +58,12 @@ class World:
         self.server, self.api = start_kinto(test, **values)
         self.ids = ids
         self.model = Model(settings, config['explicit'])
-        self.conn = None
 
     # ---- the server ------------------------------------------------------
 
     def call(self, method, path, name, body=None):
-        headers = [] if name is None else [('Authorization',
-                                            basic(name + ':x'))]
-        return self.api(method, path, body, auth=headers[0][1] if headers
-                        else None)
+        return self.api(method, path, body,
+                        user=None if name is None else name + ':x')
 
     # ---- random things -----------------------------------------------------
 
@@ -197,15 +194,14 @@ class World:
                 (answer.status, self.ids_of(answer, path)))
 
     def plant(self):
-        """Something to begin with, by root."""
-        for _ in range(60):
+        for _ in range(PLANTED):
             kind = self.rng.choice(['bucket', 'group', 'collection', 'record',
                                     'record'])
-            yield self.ask_put('root', self.place(kind), kind)
+            yield ('root: ',) + self.ask_put('root', self.place(kind), kind)
 
     def questions(self, n):
         yield from itertools.islice(self.plant(), n)
-        for _ in range(n - 60):
+        for _ in range(n - PLANTED):
             if not self.model.things or self.rng.random() < .05:
                 name = 'root'
             else:
@@ -230,13 +226,12 @@ def main():
             world = World(test, config, rng)
             seen, wrong, done = {}, 0, 0
             for question in world.questions(CHECKS // len(SERVERS)):
-                what, wanted, got = question[-3:]
+                name, what, wanted, got = question
                 done += 1
                 seen[wanted[0]] = seen.get(wanted[0], 0) + 1
                 if wanted != got:
                     wrong += 1
-                    print('# check %d, %s%s' % (
-                        done, ''.join(question[:-3]), what))
+                    print('# check %d, %s%s' % (done, name, what))
                     print('# wanted %s\n# got    %s' % (wanted, got))
                     if wrong == 5:
                         break

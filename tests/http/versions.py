@@ -5,21 +5,14 @@ import json
 import os
 import signal
 
-import fcgi
-from api import Answer, basic, start_kinto
+from api import Api, start_kinto
 from harness import CLIQUETD, Test, wait_for
 
 CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
                                                 'cliquet'))
+ALICE = 'alice:x'
 ARTICLE = {'data': {'url': 'http://x.example', 'title': 'X',
                     'added_by': 'test'}}
-
-
-def call(server, method, uri, body=None, user='alice:x'):
-    headers = [('Authorization', basic(user)),
-               ('Content-Type', 'application/json')]
-    return Answer(fcgi.request(server.address, method, uri, headers,
-                               json.dumps(body).encode() if body else b''))
 
 
 def old_ini(test, **more):
@@ -41,67 +34,58 @@ def old_ini(test, **more):
 
 
 def start(test, **more):
-    values = dict(use='readinglist', storage_backend='sqlite',
-                  storage_url=test.path('new.db'), permission_backend='',
-                  project_version=None, **{'multiauth.policies':
-                                           'basicauth'})
-    values.update(more)
-    server, _ = start_kinto(test, ready=False, **values)
-
-    def up():
-        if server.popen.poll() is not None:
-            return True
-        try:
-            return call(server, 'GET', '/v2/').status == 200
-        except OSError:
-            return False
-    wait_for(up, 20)
-    return server
+    """(server, what asks /v2, what asks /v1)"""
+    server, new = start_kinto(
+        test, prefix='/v2', use='readinglist', storage_backend='sqlite',
+        storage_url=test.path('new.db'), permission_backend='',
+        permission_url=None, **{'multiauth.policies': 'basicauth', **more})
+    return server, new, Api(server)
 
 
-def both(t, server):
-    hello = call(server, 'GET', '/v2/')
+def both(t, new, old):
+    hello = new.hello(user=ALICE)
     t.equal(hello.body['project_name'], 'readinglist', '/v2/ is the new one')
     t.ok('alert' not in hello.headers, 'without an alert')
-    old = call(server, 'GET', '/v1/')
-    t.equal((old.status, old.body['project_name']), (200, 'old'),
+    was = old.hello(user=ALICE)
+    t.equal((was.status, was.body['project_name']), (200, 'old'),
             '/v1/ is the old one')
-    t.equal(json.loads(old.headers.get('alert', '{}')).get('code'),
+    t.equal(json.loads(was.headers.get('alert', '{}')).get('code'),
             'soft-eol', 'which says that it will end')
-    t.equal(old.body['user']['id'], hello.body['user']['id'],
+    t.equal(was.user, hello.user,
             'users are the same, from the same secret')
-    t.equal(call(server, 'POST', '/v2/articles', ARTICLE).status, 201,
+    t.equal(new('POST', '/articles', ARTICLE, user=ALICE).status, 201,
             'an article is stored')
-    t.equal(call(server, 'POST', '/v1/links',
-                 {'data': {'url': 'http://y.example'}}).status, 201,
+    t.equal(old('POST', '/links',
+                {'data': {'url': 'http://y.example'}}, user=ALICE).status, 201,
             'so is a link')
-    t.equal(call(server, 'GET', '/v1/articles').status, 404,
+    t.equal(old('GET', '/articles', user=ALICE).status, 404,
             'the old one has no articles')
-    t.equal(call(server, 'GET', '/v2/links').status, 404,
+    t.equal(new('GET', '/links', user=ALICE).status, 404,
             'nor the new one links')
-    batch = call(server, 'POST', '/v1/batch', {'requests': [
-        {'method': 'GET', 'path': '/v1/links'}, {'path': '/links'}]})
+    batch = old('POST', '/batch', {'requests': [
+        {'method': 'GET', 'path': '/v1/links'}, {'path': '/links'}]},
+                user=ALICE)
     t.equal([r['status'] for r in batch.body['responses']], [200, 200],
             'a batch of the old one')
-    root = call(server, 'GET', '/')
+    root = Api(new.server, '')('GET', '/')
     t.equal((root.status, root.headers.get('location', '')[-4:]),
             (307, '/v2/'), 'without a version: the one that names the others')
-    t.equal(call(server, 'GET', '/v1x/').status in (307, 404), True,
+    t.equal(Api(new.server, '/v1x')('GET', '/').status in (307, 404), True,
             'a prefix is a whole segment')
-    t.equal(call(server, 'GET', '/v1/__heartbeat__').status, 200,
+    t.equal(old('GET', '/__heartbeat__').status, 200,
             'each has its heartbeat')
 
 
-def reload(t, server, old):
+def reload(t, server, new, old):
     t.ini(path=server.ini, use='readinglist', socket=server.address,
           storage_backend='sqlite', storage_url=t.path('new.db'),
           permission_backend=None, cache_backend='memory',
           userid_hmac_secret='s3cret', project_version=None,
           **{'multiauth.policies': 'basicauth'})
     server.signal(signal.SIGHUP)
-    t.ok(wait_for(lambda: call(server, 'GET', '/v1/links').status != 200,
+    t.ok(wait_for(lambda: old('GET', '/links', user=ALICE).status != 200,
                   10), 'a reload takes the old one away')
-    t.ok(wait_for(lambda: call(server, 'GET', '/v2/articles').status == 200,
+    t.ok(wait_for(lambda: new('GET', '/articles', user=ALICE).status == 200,
                   10), 'and leaves the new one')
 
 
@@ -116,15 +100,15 @@ def refused(t, what, message, **more):
 
 
 with Test() as t:
-    old = old_ini(t)
-    server = start(t, other_versions=os.path.basename(old))
-    both(t, server)
-    reload(t, server, old)
+    ini = old_ini(t)
+    server, new, old = start(t, other_versions=os.path.basename(ini))
+    both(t, new, old)
+    reload(t, server, new, old)
     server.stop()
     refused(t, 'the same version twice', 'is served already',
             other_versions=old_ini(t, http_api_version='2.0'))
     refused(t, 'a version that names others', 'names all the others',
-            other_versions=old_ini(t, other_versions=old))
+            other_versions=old_ini(t, other_versions=ini))
     refused(t, 'a file that is not there', 'no.ini',
             other_versions='no.ini')
     refused(t, 'what is wrong with it is said', 'wat',

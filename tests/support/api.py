@@ -42,8 +42,8 @@ class Answer:
 
 
 class Api:
-    def __init__(self, server):
-        self.server = server
+    def __init__(self, server, prefix='/v1'):
+        self.server, self.prefix = server, prefix
 
     def __call__(self, method, path, body=None, user=None, auth=None,
                  headers=(), **more):
@@ -58,7 +58,8 @@ class Api:
                 body = json.dumps(body).encode()
             if not any(n.lower() == 'content-type' for n, _ in headers):
                 headers.append(('Content-Type', 'application/json'))
-        return Answer(fcgi.request(self.server.address, method, '/v1' + path,
+        return Answer(fcgi.request(self.server.address, method,
+                                   self.prefix + path,
                                    headers, body or b'', **more))
 
     def hello(self, **who):
@@ -88,14 +89,14 @@ def database(test):
     return values
 
 
-def start_kinto(test, ready=True, popen={}, **settings):
-    """A Kinto on a database of its own: (server, Api)."""
+def start_kinto(test, ready=True, popen={}, prefix='/v1', **settings):
+    """A Kinto, or what `use` says, on a database of its own: (server, Api)."""
     values = dict(use='kinto', userid_hmac_secret='s3cret', workers=2,
                   cache_backend='memory', project_version=None,
                   **database(test))
     values.update(settings)
     server = test.start(ready=False, popen=popen, **values)
-    api = Api(server)
+    api = Api(server, prefix)
     if ready:
         wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
     return server, api

@@ -15,8 +15,6 @@ SETTABLE = {
     'group': ('read', 'write'),
     'record': ('read', 'write'),
 }
-CHILDREN = {'': ('bucket',), 'bucket': ('group', 'collection'),
-            'collection': ('record',), 'group': (), 'record': ()}
 
 
 def kind_of(uri):
@@ -100,7 +98,7 @@ class Model:
                 return True
             if permission.startswith(kind + ':'):
                 permission = 'create'
-            name = '%s_%s_principals' % (kind, permission.replace(' ', ''))
+            name = '%s_%s_principals' % (kind, permission)
             if self.settings.get(name, set()) & mine:
                 return True
         return False
