@@ -147,6 +147,17 @@ clq_oa_verb(struct clq_oa *oa, enum clq_method method)
 	    clq_str_of(clq_method_name(method))));
 }
 
+enum clq_method
+clq_oa_method(const char *verb)
+{
+	size_t m = 0;
+
+	while (m < CLQ_METHOD_OPTIONS && !clq_str_caseis(clq_str_of(verb),
+	    clq_method_name((enum clq_method)m)))
+		m++;
+	return (enum clq_method)m;
+}
+
 bool
 clq_oa_head_of_get(const struct clq_route *route, enum clq_method method)
 {
@@ -188,18 +199,13 @@ read_more(struct clq_oa *oa, const struct clq_route *r, cJSON **out)
 	    CLQ_OK || !cJSON_IsObject(*out))
 		goto bad;
 	cJSON_ArrayForEach(item, *out) {
-		struct clq_str name = clq_str_of(item->string);
-		size_t m = 0;
+		enum clq_method m = clq_oa_method(item->string);
 
-		while (m < CLQ_METHOD_OPTIONS && !clq_str_caseis(name,
-		    clq_method_name((enum clq_method)m)))
-			m++;
 		if (m < CLQ_METHOD_OPTIONS && r->verbs[m].view != NULL &&
 		    (cJSON_IsObject(item) || cJSON_IsNull(item)))
 			continue;
-		why = clq_arena_printf(oa->arena, "\"%.*s\" is no verb of the "
-		    "service, in lower case, or has no object",
-		    CLQ_FMT(name));
+		why = clq_arena_printf(oa->arena, "\"%s\" is no verb of the "
+		    "service, in lower case, or has no object", item->string);
 		goto bad;
 	}
 	return CLQ_OK;

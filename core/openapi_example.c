@@ -102,15 +102,14 @@ value(const struct clq_oa_page *page, struct clq_buf *b, const cJSON *schema,
 	}
 }
 
-void
-clq_oa_example(const struct clq_oa_page *page, struct clq_buf *b,
-    const cJSON *schema)
+struct clq_str
+clq_oa_example(const struct clq_oa_page *page, const cJSON *schema)
 {
-	struct clq_buf own;
+	struct clq_buf b;
 
-	clq_buf_init(&own, page->arena, 128);
-	value(page, &own, schema, 0);
-	clq_buf_add(b, clq_buf_str(&own));
+	clq_buf_init(&b, page->arena, 128);
+	value(page, &b, schema, 0);
+	return clq_buf_str(&b);
 }
 
 /* ---- the command ------------------------------------------------------- */
@@ -204,7 +203,6 @@ add_body(const struct clq_oa_page *page, struct clq_buf *b,
 {
 	const cJSON *item, *param;
 	struct clq_str in, type;
-	struct clq_buf own;
 
 	cJSON_ArrayForEach(item, clq_json_get(operation, "parameters")) {
 		param = clq_oa_resolve(page->root, item);
@@ -227,24 +225,27 @@ add_body(const struct clq_oa_page *page, struct clq_buf *b,
 		clq_buf_adds(b, " \\\n    -H ");
 		quote(b, clq_arena_printf(page->arena, "Content-Type: %.*s",
 		    CLQ_FMT(type)));
-		clq_buf_init(&own, page->arena, 128);
-		clq_oa_example(page, &own, clq_json_get(param, "schema"));
 		clq_buf_adds(b, " \\\n    -d ");
-		quote(b, clq_buf_str(&own));
+		quote(b, clq_oa_example(page, clq_json_get(param,
+		    "schema")));
 		return;
 	}
 }
 
-void
-clq_oa_curl(const struct clq_oa_page *page, struct clq_buf *b,
-    const char *path, const char *method, const cJSON *operation)
+struct clq_str
+clq_oa_curl(const struct clq_oa_page *page, const char *path,
+    const char *method, const cJSON *operation)
 {
-	clq_buf_adds(b, "curl ");
+	struct clq_buf b;
+
+	clq_buf_init(&b, page->arena, 256);
+	clq_buf_adds(&b, "curl ");
 	if (strcmp(method, "HEAD") == 0)
-		clq_buf_adds(b, "-I ");
+		clq_buf_adds(&b, "-I ");
 	else if (strcmp(method, "GET") != 0)
-		clq_buf_printf(b, "-X %s ", method);
-	add_url(b, path);
-	add_credentials(page, b, operation);
-	add_body(page, b, operation);
+		clq_buf_printf(&b, "-X %s ", method);
+	add_url(&b, path);
+	add_credentials(page, &b, operation);
+	add_body(page, &b, operation);
+	return clq_buf_str(&b);
 }

@@ -185,7 +185,7 @@ parameters(struct clq_oa_page *page, const struct operation *o)
 static void
 body(struct clq_oa_page *page, const cJSON *op)
 {
-	struct clq_buf *b = &page->b, own;
+	struct clq_buf *b = &page->b;
 	const cJSON *item, *param, *type;
 
 	cJSON_ArrayForEach(item, clq_json_get(op, "parameters")) {
@@ -202,9 +202,8 @@ body(struct clq_oa_page *page, const cJSON *op)
 		}
 		clq_buf_adds(b, cJSON_IsTrue(clq_json_get(param, "required")) ?
 		    "</p><pre>" : "; may be missing</p><pre>");
-		clq_buf_init(&own, page->arena, 128);
-		clq_oa_example(page, &own, clq_json_get(param, "schema"));
-		clq_oa_html(b, clq_buf_str(&own));
+		clq_oa_html(b, clq_oa_example(page, clq_json_get(param,
+		    "schema")));
 		clq_buf_adds(b, "</pre>");
 	}
 }
@@ -261,7 +260,7 @@ security(struct clq_oa_page *page, const cJSON *op)
 static void
 operation(struct clq_oa_page *page, const struct operation *o)
 {
-	struct clq_buf *b = &page->b, own;
+	struct clq_buf *b = &page->b;
 	const cJSON *text = clq_json_get(o->op, "description");
 
 	clq_buf_adds(b, "<details id=\"");
@@ -283,9 +282,7 @@ operation(struct clq_oa_page *page, const struct operation *o)
 	body(page, o->op);
 	responses(page, o->op);
 	clq_buf_adds(b, "<h4>Example</h4><pre>");
-	clq_buf_init(&own, page->arena, 256);
-	clq_oa_curl(page, &own, o->path, o->method, o->op);
-	clq_oa_html(b, clq_buf_str(&own));
+	clq_oa_html(b, clq_oa_curl(page, o->path, o->method, o->op));
 	clq_buf_adds(b, "</pre></details>");
 }
 
@@ -297,17 +294,6 @@ tag_of(const cJSON *op)
 	const cJSON *tags = clq_json_get(op, "tags");
 
 	return clq_json_str(tags != NULL ? tags->child : NULL);
-}
-
-static const char *
-method_of(const char *member)
-{
-	size_t m = 0;
-
-	while (m < CLQ_METHOD_OPTIONS && !clq_str_caseis(clq_str_of(member),
-	    clq_method_name((enum clq_method)m)))
-		m++;
-	return clq_method_name((enum clq_method)m);
 }
 
 /* Call fn for each operation, in order; tag: of that tag only, absent: all. */
@@ -327,7 +313,7 @@ each(struct clq_oa_page *page, struct clq_str tag,
 			    clq_json_get(op, "x-head-of-get") != NULL)
 				continue;
 			o.op = op;
-			o.method = method_of(op->string);
+			o.method = clq_method_name(clq_oa_method(op->string));
 			fn(page, &o);
 		}
 	}

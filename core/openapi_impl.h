@@ -56,6 +56,9 @@ void clq_oa_security(struct clq_oa *oa, bool anonymous);
 /* "get": the method as the document and services spell it. */
 const char *clq_oa_verb(struct clq_oa *oa, enum clq_method method);
 
+/* The way back, in any case; CLQ_METHOD_OPTIONS for what no operation has. */
+enum clq_method clq_oa_method(const char *verb);
+
 /* True for a HEAD that does what GET does, without the body. */
 bool clq_oa_head_of_get(const struct clq_route *route,
     enum clq_method method);
@@ -112,16 +115,16 @@ void clq_oa_html(struct clq_buf *b, struct clq_str text);
  * none such. */
 const cJSON *clq_oa_resolve(const cJSON *root, const cJSON *obj);
 
-/* openapi_example.c: append a value that fits the schema, as JSON. */
-void clq_oa_example(const struct clq_oa_page *page, struct clq_buf *b,
+/* openapi_example.c: a value that fits the schema, as JSON. */
+struct clq_str clq_oa_example(const struct clq_oa_page *page,
     const cJSON *schema);
 
 /* openapi_example.c: s between quotes, as one word of a shell's. */
 struct clq_str clq_oa_quoted(struct clq_arena *arena, struct clq_str s);
 
-/* openapi_example.c: append a curl command for an operation; plain text. */
-void clq_oa_curl(const struct clq_oa_page *page, struct clq_buf *b,
-    const char *path, const char *method, const cJSON *operation);
+/* openapi_example.c: a curl command for an operation; plain text. */
+struct clq_str clq_oa_curl(const struct clq_oa_page *page, const char *path,
+    const char *method, const cJSON *operation);
 
 /*
  * openapi_html.c: the page in two parts, in arena, between which the URL of the
