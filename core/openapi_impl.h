@@ -78,10 +78,12 @@ void clq_oa_resource_operation(struct clq_oa *oa,
 enum clq_status clq_oa_resource_schemas(struct clq_oa *oa,
     const struct clq_resource_entry *entry) CLQ_MUST_CHECK;
 
-/* A field's type as members of a schema or a parameter (then of simple types
- * only): `"type":...`, without braces. Nothing for CLQ_FIELD_ANY. */
-void clq_oa_field_type(struct clq_buf *b, const struct clq_field *field,
-    bool simple);
+/* A field as a property of a schema: `"name":{...`, which the caller closes. */
+void clq_oa_property(struct clq_buf *b, const struct clq_field *field);
+
+/* A field's type as members of a parameter, which knows simple types only:
+ * `"type":...`, without braces. */
+void clq_oa_simple_type(struct clq_buf *b, const struct clq_field *field);
 
 /* Bounds, default and a remark, each after a comma. */
 void clq_oa_field_rest(struct clq_buf *b, const struct clq_field *field);

@@ -179,7 +179,7 @@ add_filters(struct clq_oa *oa, const struct clq_resource *decl,
 		clq_oa_add(&oa->b, "{'name':");
 		clq_oa_str(&oa->b, clq_str_of(f->name));
 		clq_oa_add(&oa->b, ",'in':'query',");
-		clq_oa_field_type(&oa->b, f, true);
+		clq_oa_simple_type(&oa->b, f);
 		clq_oa_add(&oa->b, ",'description':'Only objects with that "
 		    "value.'}");
 		sep = ",";

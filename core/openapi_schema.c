@@ -14,8 +14,6 @@
 
 #include "resource_impl.h"
 
-enum { URL_MAX = 2048 };	/* section 11-3 */
-
 /* ---- fields ------------------------------------------------------------ */
 
 /* JSON types: of the field in a body, and of a parameter. */
@@ -40,14 +38,12 @@ static const struct {
 	    "'maxLength':2048", "'type':'string'" },
 };
 _Static_assert(CLQ_COUNT(types) == CLQ_FIELD_URL + 1, "a row per type");
-_Static_assert(URL_MAX == 2048, "as in the row of CLQ_FIELD_URL");
+_Static_assert(CLQ_URL_MAX == 2048, "as in the row of CLQ_FIELD_URL");
 
 void
-clq_oa_field_type(struct clq_buf *b, const struct clq_field *field,
-    bool simple)
+clq_oa_simple_type(struct clq_buf *b, const struct clq_field *field)
 {
-	clq_oa_add(b, simple ? types[field->type].simple :
-	    types[field->type].schema);
+	clq_oa_add(b, types[field->type].simple);
 }
 
 static void
@@ -94,18 +90,16 @@ clq_oa_field_rest(struct clq_buf *b, const struct clq_field *f)
 		clq_buf_printf(b, ",\"default\":%s", f->def);
 }
 
-static void
-add_field(struct clq_buf *b, const struct clq_field *f)
+void
+clq_oa_property(struct clq_buf *b, const struct clq_field *f)
 {
-	clq_buf_addc(b, ',');
 	clq_oa_str(b, clq_str_of(f->name));
 	clq_oa_add(b, ":{'title':");
 	clq_oa_str(b, clq_str_of(f->name));
 	if (f->type != CLQ_FIELD_ANY)
 		clq_buf_addc(b, ',');
-	clq_oa_field_type(b, f, false);
+	clq_oa_add(b, types[f->type].schema);
 	clq_oa_field_rest(b, f);
-	clq_buf_addc(b, '}');
 }
 
 bool
@@ -140,8 +134,11 @@ object_schema(struct clq_oa *oa, const struct clq_resource_entry *e)
 	clq_oa_add(&b, "'type':'string'},'last_modified':{'type':'integer',"
 	    "'format':'int64','description':'Milliseconds since 1970; the ETag "
 	    "without quotes.'}");
-	for (size_t i = 0; i < decl->nfields; i++)
-		add_field(&b, &decl->fields[i]);
+	for (size_t i = 0; i < decl->nfields; i++) {
+		clq_buf_addc(&b, ',');
+		clq_oa_property(&b, &decl->fields[i]);
+		clq_buf_addc(&b, '}');
+	}
 	clq_buf_addc(&b, '}');
 	if (!(decl->flags & CLQ_RESOURCE_STRICT))
 		clq_oa_add(&b, ",'additionalProperties':true");

@@ -63,7 +63,7 @@ add_parameter(struct clq_oa *oa, const struct clq_input *input)
 		clq_oa_add(&oa->b, "'type':'array','items':{'type':'string'},"
 		    "'collectionFormat':'csv'");
 	else
-		clq_oa_field_type(&oa->b, f, true);
+		clq_oa_simple_type(&oa->b, f);
 	clq_oa_field_rest(&oa->b, f);
 	add_one_of(&oa->b, input);
 	clq_buf_addc(&oa->b, '}');
@@ -87,12 +87,7 @@ add_body(struct clq_oa *oa, const struct clq_route *r,
 		    !clq_input_applies(input, method))
 			continue;
 		clq_buf_adds(&oa->b, n++ > 0 ? "," : "");
-		clq_oa_str(&oa->b, clq_str_of(f->name));
-		clq_oa_add(&oa->b, ":{'title':");
-		clq_oa_str(&oa->b, clq_str_of(f->name));
-		clq_buf_adds(&oa->b, f->type != CLQ_FIELD_ANY ? "," : "");
-		clq_oa_field_type(&oa->b, f, false);
-		clq_oa_field_rest(&oa->b, f);
+		clq_oa_property(&oa->b, f);
 		add_one_of(&oa->b, input);
 		clq_buf_addc(&oa->b, '}');
 		if (!clq_oa_required(f))

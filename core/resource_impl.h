@@ -302,6 +302,8 @@ bool clq_body_timestamp(const cJSON *sent, const struct clq_object *existing,
 /* The flavour that the Content-Type asks for. */
 enum clq_patch_kind clq_patch_kind_of(struct clq_request *req);
 
+enum { CLQ_URL_MAX = 2048 };	/* characters of a CLQ_FIELD_URL, section 11-3 */
+
 /*
  * Check data against the fields, complete defaults, convert, drop what is
  * unknown if strict; errors are collected.

@@ -12,10 +12,7 @@
 #include <cliquet/clock.h>
 #include <cliquet/str.h>
 
-enum {
-	SHOWN_MAX = 200,	/* bytes of a client's value in an error */
-	URL_MAX = 2048		/* characters, section 11-3 */
-};
+enum { SHOWN_MAX = 200 };	/* bytes of a client's value in an error */
 
 struct check {
 	struct clq_request	*req;
@@ -270,7 +267,7 @@ check_url(struct check *c)
 	url = clq_str_trim(text);
 	scheme = clq_str_starts(url, "https://") ? 8 :
 	    clq_str_starts(url, "http://") ? 7 : 0;
-	if (scheme == 0 || url.len == scheme || characters(url) > URL_MAX ||
+	if (scheme == 0 || url.len == scheme || characters(url) > CLQ_URL_MAX ||
 	    clq_str_find(url, ' ', 0) < url.len)
 		(void)clq_invalid(c->req, c->location, c->name,
 		    "String does not match expected pattern");
