@@ -23,15 +23,17 @@ struct clq_openapi {
 	struct clq_str	hash;		/* of all of it */
 };
 
+static const char json_type[] = "application/json";
+static const char html_type[] = "text/html; charset=utf-8";
+
 /* ---- answers ----------------------------------------------------------- */
 
 /*
- * 304 if the client has it, else 200. The ETag covers the URL too. Clients ask
- * each time: a description that is out of date is worse than a request.
+ * True, with 304, if the client has it. The ETag covers the URL too. Clients
+ * ask each time: a description that is out of date is worse than a request.
  */
-static enum clq_status
-reply(struct clq_request *req, const char *type, struct clq_str url,
-    struct clq_str body)
+static bool
+unchanged(struct clq_request *req, const char *type, struct clq_str url)
 {
 	const struct clq_openapi *o = req->server->openapi;
 	struct clq_str known = clq_request_header(req, "If-None-Match");
@@ -43,12 +45,11 @@ reply(struct clq_request *req, const char *type, struct clq_str url,
 	    CLQ_FMT(clq_str_sub(etag, 0, 32)));
 	clq_set_header(req, "ETag", etag);
 	clq_set_header(req, "Cache-Control", CLQ_STR("no-cache"));
-	if (clq_str_is(clq_str_trim(known), "*") ||
-	    clq_str_search(known, etag) < known.len) {
-		clq_response_set(req, 304, NULL, CLQ_STR(""), false);
-		return CLQ_OK;
-	}
-	return clq_reply_raw(req, 200, type, body);
+	if (!clq_str_is(clq_str_trim(known), "*") &&
+	    clq_str_search(known, etag) == known.len)
+		return false;
+	clq_response_set(req, 304, NULL, CLQ_STR(""), false);
+	return true;
 }
 
 /* The URL of the service, without a slash at its end. */
@@ -81,6 +82,8 @@ view_json(struct clq_request *req, void *ctx)
 	struct clq_buf b;
 
 	(void)ctx;
+	if (unchanged(req, json_type, url))
+		return CLQ_OK;
 	clq_buf_init(&b, req->arena, o->json.len + 256);
 	clq_buf_addc(&b, '{');
 	host = clq_str_sub(url, colon + 3, url.len - path.len);
@@ -92,7 +95,7 @@ view_json(struct clq_request *req, void *ctx)
 		clq_buf_adds(&b, "],");
 	}
 	clq_buf_add(&b, o->json);
-	return reply(req, "application/json", url, clq_buf_str(&b));
+	return clq_reply_raw(req, 200, json_type, clq_buf_str(&b));
 }
 
 static enum clq_status
@@ -103,12 +106,14 @@ view_page(struct clq_request *req, void *ctx)
 	struct clq_buf b;
 
 	(void)ctx;
+	clq_set_header(req, "Content-Security-Policy", o->csp);
+	if (unchanged(req, html_type, url))
+		return CLQ_OK;
 	clq_buf_init(&b, req->arena, o->page[0].len + o->page[1].len + 256);
 	clq_buf_add(&b, o->page[0]);
 	clq_oa_url(&b, url);
 	clq_buf_add(&b, o->page[1]);
-	clq_set_header(req, "Content-Security-Policy", o->csp);
-	return reply(req, "text/html; charset=utf-8", url, clq_buf_str(&b));
+	return clq_reply_raw(req, 200, html_type, clq_buf_str(&b));
 }
 
 /* ---- start-up ---------------------------------------------------------- */
