@@ -96,7 +96,7 @@ work(struct job *job, struct clq_arena *arena, const struct clq_coll *coll,
 		job->done += rc == CLQ_OK;
 	}
 	if (rc == CLQ_OK && ids.n > 0)
-		rc = clq_outbox_remove(job->srv, arena, coll, &ids);
+		rc = clq_outbox_remove(job->srv, coll, &ids);
 	*more = job->id.p == NULL && page.n == PAGE;
 	return rc;
 }

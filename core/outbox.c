@@ -65,35 +65,38 @@ add_metrics(struct clq_server *srv, struct clq_outbox *box)
 
 /* ---- settings ------------------------------------------------------------ */
 
+enum option { OBJECTS, PROCESSES, MAX_ENTRIES, WHEN_FULL, MAX_ATTEMPTS, MAX_AGE,
+    MAX_WAIT };
+
 static const struct clq_setting options[] = {
-	{ "objects", CLQ_SET_BOOL, NULL, 0, 0, NULL,
+	[OBJECTS] = { "objects", CLQ_SET_BOOL, NULL, 0, 0, NULL,
 	  "Send the objects with each event: what they are and were." },
-	{ "processes", CLQ_SET_INT, "1", 1, CLQ_LANES, "processes",
-	  "How many deliver at the same time; events of one list stay in "
-	  "order." },
-	{ "max_entries", CLQ_SET_INT, "1000000", 1, INT64_C(1000000000),
-	  "events", "So many wait at most; see when_full." },
-	{ "when_full", CLQ_SET_STR, "drop", 0, 0, NULL,
+	[PROCESSES] = { "processes", CLQ_SET_INT, "1", 1, CLQ_LANES,
+	  "processes", "How many deliver at the same time; events of one list "
+	  "stay in order." },
+	[MAX_ENTRIES] = { "max_entries", CLQ_SET_INT, "1000000", 1,
+	  INT64_C(1000000000), "events",
+	  "So many wait at most; see when_full." },
+	[WHEN_FULL] = { "when_full", CLQ_SET_STR, "drop", 0, 0, NULL,
 	  "What becomes of a change while max_entries wait: drop (it is made, "
 	  "its event is lost) or refuse (503)." },
-	{ "max_attempts", CLQ_SET_INT, "10", 1, 1000, "attempts",
-	  "Attempts for an event that the target refuses, before it is put "
-	  "aside." },
-	{ "max_age_seconds", CLQ_SET_INT, "604800", 0, INT32_MAX, "seconds",
-	  "Older events are put aside when an attempt fails; 0: never." },
-	{ "max_wait_seconds", CLQ_SET_INT, "60", 1, 86400, "seconds",
-	  "Longest pause between attempts; it doubles from half a second on." },
+	[MAX_ATTEMPTS] = { "max_attempts", CLQ_SET_INT, "10", 1, 1000,
+	  "attempts", "Attempts for an event that the target refuses, before "
+	  "it is put aside." },
+	[MAX_AGE] = { "max_age_seconds", CLQ_SET_INT, "604800", 0, INT32_MAX,
+	  "seconds", "Older events are put aside when an attempt fails; 0: "
+	  "never." },
+	[MAX_WAIT] = { "max_wait_seconds", CLQ_SET_INT, "60", 1, 86400,
+	  "seconds", "Longest pause between attempts; it doubles from half a "
+	  "second on." },
 };
 
 static int64_t
 number(const struct clq_settings *s, const struct clq_setting *table,
-    const char *name)
+    enum option o)
 {
-	for (size_t i = 0; i < CLQ_COUNT(options); i++)
-		if (strcmp(options[i].key, name) == 0)
-			return clq_settings_int(s, table[i].key,
-			    strtoll(options[i].def, NULL, 10));
-	return 0;
+	return clq_settings_int(s, table[o].key, strtoll(table[o].def, NULL,
+	    10));
 }
 
 static enum clq_status
@@ -110,20 +113,20 @@ read_options(struct clq_server *srv, struct clq_outbox *box,
 		table[i].key = clq_arena_printf(srv->arena, "%s%s", prefix,
 		    options[i].key).p;
 	}
-	table[0].def = box->kind->flags & CLQ_LISTENER_BRIEF ? "false" :
-	    "true";
+	table[OBJECTS].def = box->kind->flags & CLQ_LISTENER_BRIEF ?
+	    "false" : "true";
 	if (clq_settings_declare(s, table, CLQ_COUNT(options)) != CLQ_OK)
 		return CLQ_INVALID;
-	box->objects = clq_settings_bool(s, table[0].key, true);
-	box->processes = (int)number(s, table, "processes");
-	box->max_entries = number(s, table, "max_entries");
-	box->max_attempts = number(s, table, "max_attempts");
-	box->max_age = number(s, table, "max_age_seconds") * 1000;
-	box->max_wait = number(s, table, "max_wait_seconds") * 1000;
-	full = clq_settings_str(s, table[3].key);
+	box->objects = clq_settings_bool(s, table[OBJECTS].key, true);
+	box->processes = (int)number(s, table, PROCESSES);
+	box->max_entries = number(s, table, MAX_ENTRIES);
+	box->max_attempts = number(s, table, MAX_ATTEMPTS);
+	box->max_age = number(s, table, MAX_AGE) * 1000;
+	box->max_wait = number(s, table, MAX_WAIT) * 1000;
+	full = clq_settings_str(s, table[WHEN_FULL].key);
 	box->refuse = clq_str_is(full, "refuse");
 	if (!box->refuse && !clq_str_is(full, "drop"))
-		return clq_settings_error(s, table[3].key,
+		return clq_settings_error(s, table[WHEN_FULL].key,
 		    "\"%.*s\" is not one of drop, refuse", CLQ_FMT(full));
 	return CLQ_OK;
 }
@@ -236,17 +239,21 @@ struct entries {
 	size_t		 cap;
 };
 
+/* FNV-1a */
+static uint32_t
+hash(uint32_t h, struct clq_str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.p[i]) * UINT32_C(16777619);
+	return h;
+}
+
 static int
 lane_of(const struct clq_coll *coll)
 {
-	uint32_t h = UINT32_C(2166136261);	/* FNV-1a */
+	uint32_t h = hash(hash(UINT32_C(2166136261), coll->resource),
+	    coll->parent);
 
-	for (size_t i = 0; i < coll->resource.len; i++)
-		h = (h ^ (unsigned char)coll->resource.p[i]) *
-		    UINT32_C(16777619);
-	for (size_t i = 0; i < coll->parent.len; i++)
-		h = (h ^ (unsigned char)coll->parent.p[i]) *
-		    UINT32_C(16777619);
 	return (int)((h ^ h >> 16) % CLQ_LANES);
 }
 

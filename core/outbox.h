@@ -107,8 +107,7 @@ CLQ_API enum clq_status clq_outbox_look(struct clq_server *srv,
 
 /* Delivered, or not wanted any more: without trace. */
 CLQ_API enum clq_status clq_outbox_remove(struct clq_server *srv,
-    struct clq_arena *arena, const struct clq_coll *coll,
-    const struct clq_strs *ids) CLQ_MUST_CHECK;
+    const struct clq_coll *coll, const struct clq_strs *ids) CLQ_MUST_CHECK;
 
 /* Put an entry of a lane aside, and back into a lane. */
 enum clq_status clq_outbox_bury(struct clq_server *srv,

@@ -248,7 +248,7 @@ forget(struct runner *r, struct lane *lane, const struct clq_coll *coll,
 {
 	if (done->n == 0)
 		return true;
-	if (clq_outbox_remove(r->srv, r->arena, coll, done) != CLQ_OK) {
+	if (clq_outbox_remove(r->srv, coll, done) != CLQ_OK) {
 		storage_down(r, lane);
 		return false;
 	}

@@ -125,12 +125,11 @@ vanish(struct clq_server *srv, const struct clq_coll *coll,
 }
 
 enum clq_status
-clq_outbox_remove(struct clq_server *srv, struct clq_arena *arena,
-    const struct clq_coll *coll, const struct clq_strs *ids)
+clq_outbox_remove(struct clq_server *srv, const struct clq_coll *coll,
+    const struct clq_strs *ids)
 {
 	enum clq_status rc;
 
-	(void)arena;
 	if ((rc = begin(srv, CLQ_TX_WRITE)) != CLQ_OK)
 		return rc;
 	return finish(srv, vanish(srv, coll, ids));
