@@ -16,6 +16,7 @@
 #include "events.h"
 #include "metrics.h"
 #include "outbox.h"
+#include "payload.h"
 #include "server.h"
 
 struct clq_listeners {
@@ -144,25 +145,19 @@ find_kind(struct listener *l, enum clq_status (*setup)(
 static enum clq_status
 find_actions(struct listener *l)
 {
-	static const char *const names[] = {
-		[CLQ_ACTION_CREATE]	= "create",
-		[CLQ_ACTION_UPDATE]	= "update",
-		[CLQ_ACTION_DELETE]	= "delete",
-		[CLQ_ACTION_READ]	= "read",
-	};
 	const char *key = key_of(l, "actions");
 	struct clq_strs words = clq_settings_list(l->srv->settings, key);
 	size_t a;
 
-	_Static_assert(CLQ_COUNT(names) == CLQ_ACTION__COUNT, "");
 	if (words.n == 0)
 		l->actions = CLQ_BIT(CLQ_ACTION_CREATE) |
 		    CLQ_BIT(CLQ_ACTION_UPDATE) | CLQ_BIT(CLQ_ACTION_DELETE);
 	for (size_t i = 0; i < words.n; i++) {
-		for (a = 0; a < CLQ_COUNT(names); a++)
-			if (clq_str_is(words.items[i], names[a]))
+		for (a = 0; a < CLQ_ACTION__COUNT; a++)
+			if (clq_str_is(words.items[i],
+			    clq_action_name((enum clq_action)a)))
 				break;
-		if (a == CLQ_COUNT(names))
+		if (a == CLQ_ACTION__COUNT)
 			return clq_settings_error(l->srv->settings, key,
 			    "\"%.*s\" is not one of create, update, delete, "
 			    "read", CLQ_FMT(words.items[i]));

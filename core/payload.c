@@ -11,13 +11,19 @@
 
 #include <cliquet/str.h>
 
-static const char *const action_names[] = {
-	[CLQ_ACTION_CREATE]	= "create",
-	[CLQ_ACTION_UPDATE]	= "update",
-	[CLQ_ACTION_DELETE]	= "delete",
-	[CLQ_ACTION_READ]	= "read",
-};
-_Static_assert(CLQ_COUNT(action_names) == CLQ_ACTION__COUNT, "");
+const char *
+clq_action_name(enum clq_action action)
+{
+	static const char *const names[] = {
+		[CLQ_ACTION_CREATE]	= "create",
+		[CLQ_ACTION_UPDATE]	= "update",
+		[CLQ_ACTION_DELETE]	= "delete",
+		[CLQ_ACTION_READ]	= "read",
+	};
+
+	_Static_assert(CLQ_COUNT(names) == CLQ_ACTION__COUNT, "");
+	return names[action];
+}
 
 static void
 add_text(struct clq_buf *b, struct clq_str name, const char *suffix,
@@ -58,7 +64,7 @@ add_head(struct clq_buf *b, const struct clq_event *event)
 	clq_buf_adds(b, "{\"timestamp\":");
 	clq_buf_addint(b, event->timestamp);
 	add_text(b, CLQ_STR("action"), "",
-	    clq_str_of(action_names[event->action]));
+	    clq_str_of(clq_action_name(event->action)));
 	add_text(b, CLQ_STR("uri"), "", event->uri);
 	add_text(b, CLQ_STR("user_id"), "", event->user);
 	add_text(b, CLQ_STR("resource_name"), "",

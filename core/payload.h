@@ -8,6 +8,9 @@
 #include <cliquet/app.h>
 #include <cliquet/buf.h>
 
+/* "create": as payloads and settings have it. */
+const char *clq_action_name(enum clq_action action);
+
 /* How many objects it has: changes, or what was read. */
 size_t clq_payload_count(const struct clq_event *event);
 
