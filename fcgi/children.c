@@ -18,6 +18,7 @@
 #include "watchdog.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,16 @@ clq_children_reap(struct clq_children *c, bool stopping)
 			if (c->items[i].state != CLQ_CHILD_NONE &&
 			    c->items[i].pid == pid)
 				bury(c, &c->items[i], status, stopping);
+	}
+}
+
+void
+clq_child_wait(pid_t pid, clq_msec until)
+{
+	while (pid != 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+		if (clq_monotonic() >= until)
+			kill(pid, SIGKILL);
+		(void)poll(NULL, 0, 10);
 	}
 }
 

@@ -71,6 +71,10 @@ void clq_children_reap(struct clq_children *c, bool stopping);
  */
 void clq_children_check(struct clq_children *c, clq_msec now);
 
+/* Wait for one that is none of the book, which was told to end; by force if it
+ * does not end until then (clq_monotonic()). pid 0: there is none. */
+void clq_child_wait(pid_t pid, clq_msec until);
+
 /* How many in a state; g NULL: of all generations. */
 int clq_children_count(const struct clq_children *c,
     enum clq_child_state state, const struct clq_generation *g);

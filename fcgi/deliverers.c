@@ -10,6 +10,7 @@
 
 #include "../core/log_conf.h"
 #include "../core/outbox.h"
+#include "children.h"
 #include "privileges.h"
 #include "signals.h"
 
@@ -159,17 +160,6 @@ clq_deliverers_reopen(void)
 		clq_deliverers_configure(all.srv, all.start);
 }
 
-/* End a child, by force if it does not end within its time. */
-static void
-end(pid_t pid, clq_msec until)
-{
-	while (pid != 0 && waitpid(pid, NULL, WNOHANG) == 0) {
-		if (clq_monotonic() >= until)
-			kill(pid, SIGKILL);
-		(void)poll(NULL, 0, 10);
-	}
-}
-
 void
 clq_deliverers_stop(void)
 {
@@ -180,14 +170,14 @@ clq_deliverers_stop(void)
 		return;
 	if (all.nurse != 0) {
 		kill(all.nurse, SIGTERM);
-		end(all.nurse, until + LAST_MS);
+		clq_child_wait(all.nurse, until + LAST_MS);
 		all.nurse = 0;
 	}
 	for (d = all.first; d != NULL; d = d->next)
 		if (d->pid != 0)
 			kill(d->pid, SIGTERM);
 	for (d = all.first; d != NULL; d = d->next) {
-		end(d->pid, until);
+		clq_child_wait(d->pid, until);
 		d->pid = 0;
 	}
 	retire();

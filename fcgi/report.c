@@ -15,16 +15,15 @@
 
 #include "../core/log_conf.h"
 #include "../core/settings_load.h"
+#include "children.h"
 #include "sentry.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -217,11 +216,7 @@ stop_helper(void)
 	if (report.helper == 0 || report.parent != getpid())
 		return;
 	kill(report.helper, SIGTERM);
-	while (waitpid(report.helper, NULL, WNOHANG) == 0) {
-		if (clq_monotonic() >= until)
-			kill(report.helper, SIGKILL);
-		(void)poll(NULL, 0, 10);
-	}
+	clq_child_wait(report.helper, until);
 	report.helper = 0;
 }
 
