@@ -11,6 +11,8 @@
 
 #include <cliquet/str.h>
 
+#include "html.h"
+
 const char clq_oa_style[] =
     ":root{color-scheme:light dark;--line:#8886;--soft:#8882}"
     "body{font:1em/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;"
@@ -33,33 +35,10 @@ const char clq_oa_style[] =
 
 /* ---- pieces ------------------------------------------------------------ */
 
-void
-clq_oa_html(struct clq_buf *b, struct clq_str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
-
-		if (c == '&')
-			clq_buf_adds(b, "&amp;");
-		else if (c == '<')
-			clq_buf_adds(b, "&lt;");
-		else if (c == '>')
-			clq_buf_adds(b, "&gt;");
-		else if (c == '"')
-			clq_buf_adds(b, "&quot;");
-		else if (c == '\'')
-			clq_buf_adds(b, "&#39;");
-		else if ((unsigned char)c < 0x20 && c != '\n')
-			clq_buf_addc(b, ' ');
-		else
-			clq_buf_addc(b, c);
-	}
-}
-
 static void
 html_of(struct clq_buf *b, const cJSON *item)
 {
-	clq_oa_html(b, clq_json_str(item));
+	clq_html_add(b, clq_json_str(item));
 }
 
 /* A description: what is between ` is code. */
@@ -72,7 +51,7 @@ prose(struct clq_buf *b, const cJSON *item)
 	while (clq_str_next(&rest, '`', &part)) {
 		if (code)
 			clq_buf_adds(b, "<code>");
-		clq_oa_html(b, part);
+		clq_html_add(b, part);
 		if (code)
 			clq_buf_adds(b, "</code>");
 		code = !code;
@@ -202,7 +181,7 @@ body(struct clq_oa_page *page, const cJSON *op)
 		}
 		clq_buf_adds(b, cJSON_IsTrue(clq_json_get(param, "required")) ?
 		    "</p><pre>" : "; may be missing</p><pre>");
-		clq_oa_html(b, clq_oa_example(page, clq_json_get(param,
+		clq_html_add(b, clq_oa_example(page, clq_json_get(param,
 		    "schema")));
 		clq_buf_adds(b, "</pre>");
 	}
@@ -218,13 +197,13 @@ responses(struct clq_oa_page *page, const cJSON *op)
 	cJSON_ArrayForEach(item, clq_json_get(op, "responses")) {
 		response = clq_oa_resolve(page->root, item);
 		clq_buf_adds(b, "<dt>");
-		clq_oa_html(b, clq_str_of(strcmp(item->string, "default") ==
+		clq_html_add(b, clq_str_of(strcmp(item->string, "default") ==
 		    0 ? "others" : item->string));
 		clq_buf_adds(b, "</dt><dd>");
 		prose(b, clq_json_get(response, "description"));
 		cJSON_ArrayForEach(header, clq_json_get(response, "headers")) {
 			clq_buf_adds(b, "<br><code>");
-			clq_oa_html(b, clq_str_of(header->string));
+			clq_html_add(b, clq_str_of(header->string));
 			clq_buf_adds(b, "</code>: ");
 			prose(b, clq_json_get(header, "description"));
 		}
@@ -249,7 +228,7 @@ security(struct clq_oa_page *page, const cJSON *op)
 			continue;
 		}
 		clq_buf_printf(b, "%s<code>", sep);
-		clq_oa_html(b, clq_str_of(item->child->string));
+		clq_html_add(b, clq_str_of(item->child->string));
 		clq_buf_adds(b, "</code>");
 		sep = " or ";
 	}
@@ -268,7 +247,7 @@ operation(struct clq_oa_page *page, const struct operation *o)
 	clq_buf_adds(b, "\"><summary><h3><b>");
 	clq_buf_adds(b, o->method);
 	clq_buf_adds(b, "</b> <code>");
-	clq_oa_html(b, clq_str_of(o->path));
+	clq_html_add(b, clq_str_of(o->path));
 	clq_buf_adds(b, "</code> <span>");
 	prose(b, clq_json_get(o->op, "summary"));
 	clq_buf_adds(b, "</span></h3></summary>");
@@ -282,7 +261,7 @@ operation(struct clq_oa_page *page, const struct operation *o)
 	body(page, o->op);
 	responses(page, o->op);
 	clq_buf_adds(b, "<h4>Example</h4><pre>");
-	clq_oa_html(b, clq_oa_curl(page, o->path, o->method, o->op));
+	clq_html_add(b, clq_oa_curl(page, o->path, o->method, o->op));
 	clq_buf_adds(b, "</pre></details>");
 }
 
@@ -337,7 +316,7 @@ section(struct clq_oa_page *page, struct clq_str tag)
 	clq_buf_adds(b, "<section><h2 id=\"");
 	anchor(b, "tag-", tag);
 	clq_buf_adds(b, "\">");
-	clq_oa_html(b, tag);
+	clq_html_add(b, tag);
 	clq_buf_adds(b, "</h2>");
 	cJSON_ArrayForEach(item, clq_json_get(page->root, "tags")) {
 		if (!clq_str_eq(tag, clq_json_str(clq_json_get(item,
@@ -360,11 +339,11 @@ head(struct clq_oa_page *page, struct clq_str title)
 	clq_buf_adds(b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
 	    "<meta charset=\"utf-8\"><meta name=\"viewport\" "
 	    "content=\"width=device-width, initial-scale=1\"><title>");
-	clq_oa_html(b, title);
+	clq_html_add(b, title);
 	clq_buf_printf(b, "</title><style>%s</style></head><body>"
 	    "<a class=\"skip\" href=\"#main\">Skip the contents</a>"
 	    "<header><h1>", clq_oa_style);
-	clq_oa_html(b, title);
+	clq_html_add(b, title);
 	clq_buf_adds(b, "</h1><p>Version ");
 	html_of(b, clq_json_get(info, "version"));
 	clq_buf_adds(b, " of the interface. The same for programs: "
@@ -386,7 +365,7 @@ contents(struct clq_oa_page *page)
 		clq_buf_adds(b, "<li><a href=\"#");
 		anchor(b, "tag-", page->tags.items[i]);
 		clq_buf_adds(b, "\">");
-		clq_oa_html(b, page->tags.items[i]);
+		clq_html_add(b, page->tags.items[i]);
 		clq_buf_adds(b, "</a></li>");
 	}
 	clq_buf_adds(b, "</ul></nav><main id=\"main\" tabindex=\"-1\">");
@@ -417,5 +396,5 @@ clq_oa_page(const cJSON *root, struct clq_arena *arena,
 void
 clq_oa_url(struct clq_buf *b, struct clq_str url)
 {
-	clq_oa_html(b, clq_oa_quoted(b->arena, url));
+	clq_html_add(b, clq_oa_quoted(b->arena, url));
 }

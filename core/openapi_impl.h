@@ -110,9 +110,6 @@ struct clq_oa_page {
 	struct clq_strs		 tags;		/* in order of their paths */
 };
 
-/* Append text with what HTML takes for markup escaped. */
-void clq_oa_html(struct clq_buf *b, struct clq_str text);
-
 /* The object that a Reference Object means, or obj itself. NULL if there is
  * none such. */
 const cJSON *clq_oa_resolve(const cJSON *root, const cJSON *obj);

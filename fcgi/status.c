@@ -9,6 +9,8 @@
 #include <cliquet/clock.h>
 #include <cliquet/str.h>
 
+#include "../core/html.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -218,33 +220,10 @@ clq_status_json(struct clq_buf *b, const struct clq_scoreboard *board)
 /* ---- HTML ---------------------------------------------------------------- */
 
 static void
-add_escaped(struct clq_buf *b, struct clq_str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		switch (s.p[i]) {
-		case '<':
-			clq_buf_adds(b, "&lt;");
-			break;
-		case '>':
-			clq_buf_adds(b, "&gt;");
-			break;
-		case '&':
-			clq_buf_adds(b, "&amp;");
-			break;
-		case '"':
-			clq_buf_adds(b, "&quot;");
-			break;
-		default:
-			clq_buf_addc(b, s.p[i]);
-		}
-	}
-}
-
-static void
 html_row(struct clq_buf *b, const char *name, struct clq_str value)
 {
 	clq_buf_printf(b, "<tr><th align=left>%s<td>", name);
-	add_escaped(b, value);
+	clq_html_add(b, value);
 }
 
 static void
@@ -276,7 +255,7 @@ html_worker(struct clq_buf *b, struct row *r,
 		clq_buf_printf(b, "<td>%" PRId64 "<td>", r->busy_ms);
 	else
 		clq_buf_adds(b, "<td><td>");
-	add_escaped(b, clq_str_of(r->text));
+	clq_html_add(b, clq_str_of(r->text));
 }
 
 void
