@@ -127,21 +127,14 @@ static void
 cut(struct listing *l, size_t limit)
 {
 	struct clq_arena *kept = clq_arena_new();
-	const cJSON **keys;
-	size_t i, k;
 
 	if (l->n > 1)
 		qsort_r(l->rows, l->n, sizeof *l->rows, row_cmp, &l->query);
 	if (l->n > limit)
 		l->n = limit;
-	for (i = 0; i < l->n; i++) {
-		keys = clq_arena_calloc(kept, l->query.nsorts, sizeof *keys);
-		for (k = 0; k < l->query.nsorts; k++)
-			if (l->rows[i].keys[k] != NULL)
-				keys[k] = clq_json_dup(kept,
-				    l->rows[i].keys[k]);
-		l->rows[i].keys = keys;
-	}
+	for (size_t i = 0; i < l->n; i++)
+		l->rows[i].keys = clq_query_keys_dup(kept, &l->query,
+		    l->rows[i].keys);
 	clq_arena_free(&l->kept);
 	l->kept = kept;
 }
@@ -151,32 +144,14 @@ static void
 consider(struct listing *l, size_t i, const cJSON *item)
 {
 	const struct clq_query *q = &l->query;
-	const cJSON **keys = clq_arena_calloc(l->scratch, q->nsorts,
-	    sizeof *keys);
-	struct row *row;
-	size_t k;
+	const cJSON **keys = clq_query_keys(l->scratch, q, item);
 
-	for (k = 0; k < q->nsorts; k++)
-		keys[k] = clq_json_path(item, q->sorts[k].field);
-	if (q->after != NULL && clq_sort_cmp(q, keys, q->after) <= 0)
+	if (keys == NULL)
 		return;
 	if (l->n == 2 * (q->limit + 1))
 		cut(l, q->limit + 1);
-	row = &l->rows[l->n++];
-	row->i = i;
-	row->keys = clq_arena_calloc(l->kept, q->nsorts, sizeof *keys);
-	for (k = 0; k < q->nsorts; k++)
-		if (keys[k] != NULL)
-			row->keys[k] = clq_json_dup(l->kept, keys[k]);
-}
-
-static bool
-passes(struct listing *l, const cJSON *item)
-{
-	for (size_t i = 0; i < l->query.nfilters; i++)
-		if (!clq_match(l->scratch, item, &l->query.filters[i]))
-			return false;
-	return true;
+	l->rows[l->n++] = (struct row){ i, clq_query_keys_dup(l->kept, q,
+	    keys) };
 }
 
 static enum clq_status
@@ -200,7 +175,7 @@ choose(struct listing *l, bool count_only)
 	for (size_t i = 0; i < l->list->n; i++) {
 		if ((rc = make(l, i, &item)) != CLQ_OK)
 			return rc;
-		if (!passes(l, item))
+		if (!clq_query_passes(l->scratch, &l->query, item))
 			continue;
 		l->total++;
 		if (!count_only)

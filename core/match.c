@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filters on trees in memory (section 04-3): for lists that no storage holds.
+ * Filters and sorting on trees in memory (section 04-3).
  *
- * Storage backends evaluate filters where the documents are; this is the same
- * rule, over clq_json_cmp(), for the few lists that are made on the fly. A like
- * pattern is searched for part by part, in linear time.
+ * Storage backends that can query evaluate filters where the documents are;
+ * this is the same rule, over clq_json_cmp(), for the others (select.c) and for
+ * lists that are made on the fly (list.c). A like pattern is searched for part
+ * by part, in linear time.
  */
 #include <cliquet/match.h>
 
 #include <cliquet/json.h>
 #include <cliquet/str.h>
+
+#include "query.h"
 
 static bool
 has_item(const cJSON *list, const cJSON *value)
@@ -130,4 +133,38 @@ clq_sort_cmp(const struct clq_query *q, const cJSON *const *a,
 			return q->sorts[i].descending ? -order : order;
 	}
 	return 0;
+}
+
+bool
+clq_query_passes(struct clq_arena *scratch, const struct clq_query *q,
+    const cJSON *tree)
+{
+	for (size_t i = 0; i < q->nfilters; i++)
+		if (!clq_match(scratch, tree, &q->filters[i]))
+			return false;
+	return true;
+}
+
+const cJSON **
+clq_query_keys(struct clq_arena *arena, const struct clq_query *q,
+    const cJSON *tree)
+{
+	const cJSON **keys = clq_arena_calloc(arena, q->nsorts, sizeof *keys);
+
+	for (size_t i = 0; i < q->nsorts; i++)
+		keys[i] = clq_json_path(tree, q->sorts[i].field);
+	return q->after != NULL && clq_sort_cmp(q, keys, q->after) <= 0 ?
+	    NULL : keys;
+}
+
+const cJSON **
+clq_query_keys_dup(struct clq_arena *arena, const struct clq_query *q,
+    const cJSON *const *keys)
+{
+	const cJSON **own = clq_arena_calloc(arena, q->nsorts, sizeof *own);
+
+	for (size_t i = 0; i < q->nsorts; i++)
+		if (keys[i] != NULL)
+			own[i] = clq_json_dup(arena, keys[i]);
+	return own;
 }

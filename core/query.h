@@ -52,6 +52,24 @@ enum clq_status clq_query_read(struct clq_request *req,
     const struct clq_resource *decl, const struct clq_params *params,
     struct clq_query *q) CLQ_MUST_CHECK;
 
+/* ---- match.c: of a query, for one object as a tree ---- */
+
+/* True if it passes all filters. scratch: for what is needed on the way. */
+bool clq_query_passes(struct clq_arena *scratch, const struct clq_query *q,
+    const cJSON *tree);
+
+/*
+ * What it is sorted by, one value per sort, NULL: missing; the array is in
+ * arena, the values are tree's. NULL if the object is not behind q->after, so
+ * that it is of an earlier page.
+ */
+const cJSON **clq_query_keys(struct clq_arena *arena,
+    const struct clq_query *q, const cJSON *tree);
+
+/* Keys with their values in arena. */
+const cJSON **clq_query_keys_dup(struct clq_arena *arena,
+    const struct clq_query *q, const cJSON *const *keys);
+
 /* Sort by id in the end: for several lists, whose timestamps may be equal. */
 void clq_query_by_id(struct clq_arena *arena, struct clq_query *q);
 

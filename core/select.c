@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#include "query.h"
+
 struct candidate {
 	const struct clq_object	*object;
 	const cJSON		**keys;		/* one per sort */
@@ -35,35 +37,6 @@ needs_documents(const struct clq_query *q)
 		if (!own_field(q->sorts[i].field))
 			return true;
 	return false;
-}
-
-static bool
-passes(struct clq_arena *scratch, const struct clq_query *q,
-    const cJSON *tree)
-{
-	for (size_t i = 0; i < q->nfilters; i++)
-		if (!clq_match(scratch, tree, &q->filters[i]))
-			return false;
-	return true;
-}
-
-/* Take the object if it is one of the page's or of later pages'. */
-static void
-consider(struct clq_arena *arena, const struct clq_query *q,
-    const cJSON *tree, struct candidate *c, size_t *n)
-{
-	const cJSON **keys = clq_arena_calloc(arena, q->nsorts, sizeof *keys);
-	size_t i;
-
-	for (i = 0; i < q->nsorts; i++)
-		keys[i] = clq_json_path(tree, q->sorts[i].field);
-	if (q->after != NULL && clq_sort_cmp(q, keys, q->after) <= 0)
-		return;
-	for (i = 0; i < q->nsorts; i++)
-		if (keys[i] != NULL)
-			keys[i] = clq_json_dup(arena, keys[i]);
-	c->keys = keys;
-	++*n;
 }
 
 static int
@@ -99,6 +72,7 @@ clq_select(struct clq_arena *arena, const struct clq_query *q,
 	bool whole = needs_documents(q);
 	enum clq_status rc = CLQ_OK;
 	struct clq_object o;
+	const cJSON **keys;
 	size_t found = 0;
 	cJSON *tree;
 
@@ -110,10 +84,11 @@ clq_select(struct clq_arena *arena, const struct clq_query *q,
 		if (!whole)
 			o.data = CLQ_STR("{}");
 		clq_arena_reset(scratch);
-		c[found].object = &objects[i];
 		if ((rc = clq_object_tree(scratch, &o, &tree)) == CLQ_OK &&
-		    passes(scratch, q, tree))
-			consider(arena, q, tree, &c[found], &found);
+		    clq_query_passes(scratch, q, tree) &&
+		    (keys = clq_query_keys(scratch, q, tree)) != NULL)
+			c[found++] = (struct candidate){ &objects[i],
+			    clq_query_keys_dup(arena, q, keys) };
 	}
 	clq_arena_free(&scratch);
 	if (rc == CLQ_OK)
