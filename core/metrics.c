@@ -45,17 +45,19 @@ clq_metrics_new(struct clq_arena *arena)
 
 /* ---- declarations --------------------------------------------------------- */
 
-static bool
-name_valid(const char *name, const char *more)
+bool
+clq_metric_name_valid(struct clq_str name, const char *more)
 {
-	if (name == NULL || *name == '\0' || (*name >= '0' && *name <= '9'))
+	if (name.len == 0 || (*name.p >= '0' && *name.p <= '9'))
 		return false;
-	for (; *name != '\0'; name++)
-		if (!(*name >= 'a' && *name <= 'z') &&
-		    !(*name >= 'A' && *name <= 'Z') &&
-		    !(*name >= '0' && *name <= '9') && *name != '_' &&
-		    strchr(more, *name) == NULL)
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && c != '_' &&
+		    (c == '\0' || strchr(more, c) == NULL))
 			return false;
+	}
 	return true;
 }
 
@@ -64,11 +66,11 @@ metric_valid(const struct clq_metric *m)
 {
 	size_t n = clq_metric_nlabels(m);
 
-	if (!name_valid(m->name, ".-") || n > CLQ_METRIC_MAX_LABELS ||
+	if (!clq_metric_name_valid(clq_str_of(m->name), ".-") || n > CLQ_METRIC_MAX_LABELS ||
 	    m->help == NULL || (unsigned)m->kind >= CLQ_METRIC__COUNT)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!name_valid(m->labels[i], ""))
+		if (!clq_metric_name_valid(clq_str_of(m->labels[i]), ""))
 			return false;
 	return true;
 }
@@ -112,7 +114,8 @@ static void
 tame(char *name)
 {
 	for (; *name != '\0'; name++)
-		if (!name_valid((const char[]){ '_', *name, '\0' }, ".-"))
+		if (!clq_metric_name_valid((struct clq_str){
+		    (const char[]){ '_', *name }, 2 }, ".-"))
 			*name = '_';
 }
 

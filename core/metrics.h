@@ -30,6 +30,9 @@ CLQ_API void clq_metrics_flush(struct clq_server *srv);
 
 void clq_metrics_close(struct clq_server *srv);
 
+/* Letters, digits (not first), '_', and those of `more`. */
+bool clq_metric_name_valid(struct clq_str name, const char *more);
+
 /* A metric "<before><name><after>" in the server's memory, declared. label: its
  * only one, or NULL. */
 const struct clq_metric *clq_metric_named(struct clq_server *srv,

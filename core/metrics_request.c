@@ -61,13 +61,8 @@ fields_valid(struct clq_strs fields)
 	for (size_t i = 0; i < fields.n; i++) {
 		const struct clq_str *f = &fields.items[i];
 
-		for (size_t k = 0; k < f->len; k++)
-			if (f->p[k] != '_' && !(f->p[k] >= 'a' &&
-			    f->p[k] <= 'z') && !(f->p[k] >= 'A' &&
-			    f->p[k] <= 'Z') && (k == 0 || !(f->p[k] >= '0' &&
-			    f->p[k] <= '9')))
-				return false;
-		if (clq_str_is(*f, "method") || clq_str_is(*f, "endpoint") ||
+		if (!clq_metric_name_valid(*f, "") ||
+		    clq_str_is(*f, "method") || clq_str_is(*f, "endpoint") ||
 		    clq_str_is(*f, "status"))
 			return false;
 		for (size_t k = 0; k < i; k++)
