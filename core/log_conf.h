@@ -16,8 +16,9 @@
 CLQ_API enum clq_status clq_log_configure(struct clq_settings *s)
     CLQ_MUST_CHECK;
 
-/* Only look whether log_level and log_format are right. CLQ_OK or CLQ_INVALID
- * (said). For `cliquet check-config`, which must not create the file. */
+/* Only look whether level, format, target and facility are right. CLQ_OK or
+ * CLQ_INVALID (said). For `cliquet check-config`, which must not create the
+ * file. */
 CLQ_API enum clq_status clq_log_check(struct clq_settings *s) CLQ_MUST_CHECK;
 
 /* Write lines up to this level, until the next clq_log_configure(). */

@@ -250,7 +250,8 @@ print_entry(FILE *to, struct clq_arena *arena, const struct clq_entry *e,
 		 * get it as his secret */
 		fprintf(to, "# Set by %s%s%s.\n%s%s%s = ", e->where,
 		    e->over != NULL ? ", over " : "",
-		    e->over != NULL ? e->over : "", masked(e) ? "#" : "", prefix, key);
+		    e->over != NULL ? e->over : "", masked(e) ? "#" : "",
+		    prefix, key);
 		print_value(to, arena, e);
 	}
 	fputs("\n\n", to);

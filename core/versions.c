@@ -61,8 +61,8 @@ add(struct clq_server *srv, const char *path)
 	if (settings == NULL)
 		return CLQ_INVALID;
 	if (clq_settings_list(settings, "other_versions").n > 0)
-		rc = clq_settings_error(settings, "other_versions", "one ini names "
-		    "all the others; remove it here");
+		rc = clq_settings_error(settings, "other_versions", "one ini "
+		    "names all the others; remove it here");
 	if (rc != CLQ_OK) {
 		clq_settings_free(&settings);
 		return CLQ_INVALID;
@@ -80,7 +80,8 @@ add(struct clq_server *srv, const char *path)
 enum clq_status
 clq_versions_configure(struct clq_server *srv)
 {
-	struct clq_strs paths = clq_settings_list(srv->settings, "other_versions");
+	struct clq_strs paths = clq_settings_list(srv->settings,
+	    "other_versions");
 	enum clq_status rc = CLQ_OK;
 
 	srv->versions = clq_arena_calloc(srv->arena, paths.n,

@@ -8,8 +8,8 @@
 
 #include "server.h"
 
-/* Build the servers that `versions` names, in the master, when srv itself is
- * complete. CLQ_OK or CLQ_INVALID (said). */
+/* Build the servers that `other_versions` names, in the master, when srv itself
+ * is complete. CLQ_OK or CLQ_INVALID (said). */
 enum clq_status clq_versions_configure(struct clq_server *srv)
     CLQ_MUST_CHECK;
 
