@@ -5,8 +5,8 @@
  * The order matters: backends first, since resources want to know that there is
  * a place to keep them; then the application, whose setup may give settings
  * other defaults and declares what the included plugins build upon, as do the
- * sections [resource:NAME]; then the includes; then what only reads settings. All problems of a step are said
- * before the start is refused.
+ * sections [resource:NAME]; then the includes; then what only reads settings.
+ * All problems of a step are said before the start is refused.
  */
 #include "server.h"
 
