@@ -11,7 +11,6 @@
 #include "resource_impl.h"
 
 #include <cliquet/log.h>
-#include <cliquet/settings.h>
 #include <cliquet/str.h>
 
 #include "error.h"
@@ -222,10 +221,7 @@ store_permissions(struct clq_target *t, struct clq_edit *edit)
 static enum clq_status
 check_size(struct clq_request *req, struct clq_str document)
 {
-	int64_t max = clq_settings_int(req->server->settings,
-	    "max_body_bytes", 16 << 20);
-
-	if (document.len <= (size_t)max)
+	if (document.len <= (size_t)req->server->max_body)
 		return CLQ_OK;
 	return clq_fail(req, CLQ_ERRNO_REQUEST_TOO_LARGE,
 	    "The object is too large.");

@@ -50,6 +50,7 @@ read_basics(struct clq_server *srv)
 	    (long long)major);
 	srv->readonly = clq_settings_bool(set, "readonly", false);
 	srv->retry_after = clq_settings_int(set, "retry_after_seconds", 30);
+	srv->max_body = clq_settings_int(set, "max_body_bytes", 16 << 20);
 	srv->max_fetch = clq_settings_int(set, "storage_max_fetch_size",
 	    10000);
 	srv->paginate_by = clq_settings_int(set, "paginate_by", 0);

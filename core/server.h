@@ -52,6 +52,7 @@ struct clq_server {
 	struct clq_str			 prefix;	/* "/v1" */
 	bool				 readonly;
 	int64_t				 retry_after;	/* seconds */
+	int64_t				 max_body;	/* max_body_bytes */
 	int64_t				 max_fetch;	/* storage_max_fetch_size */
 	int64_t				 paginate_by;	/* 0: none */
 	bool				 explicit_permissions;
