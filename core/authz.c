@@ -176,8 +176,11 @@ clq_target_lookup(struct clq_target *t, unsigned what)
 	if ((rc = clq_tx_lookup(t->req, &t->lookup)) != CLQ_OK)
 		return rc;
 	end = t->wants + t->lookup.nwants;
-	if (t->entry->parent != NULL && (w++)->found)
-		t->parent = &w[-1].object;
+	if (t->entry->parent != NULL) {
+		if (w->found)
+			t->parent = &w->object;
+		w++;
+	}
 	if (w < end && w->found)
 		t->existing = &w->object;
 	return CLQ_OK;
