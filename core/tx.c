@@ -366,13 +366,17 @@ clq_tx_prefetch(struct clq_request *req, struct clq_lookup *const *lookups,
     size_t n)
 {
 	const struct clq_server *srv = req->server;
+	struct clq_call call;
 	enum clq_status rc;
 
 	if (!req->tx->open &&
 	    (rc = clq_tx_open(req, req->tx->always_write ? CLQ_TX_WRITE :
 	    CLQ_TX_READ)) != CLQ_OK)
 		return rc;
-	return srv->storage.ops->prefetch(srv->storage.self, lookups, n);
+	call = clq_call_begin(srv->timed, CLQ_TIMED_STORAGE);
+	rc = srv->storage.ops->prefetch(srv->storage.self, lookups, n);
+	clq_call_end(srv->timed, &call, CLQ_STR("prefetch"));
+	return rc;
 }
 
 /* ---- what applications see --------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "core/phases.h"
 #include "core/timed.h"
+#include "core/tx.h"
 #include "tests/support/loopback.h"
 
 #include <criterion/criterion.h>
@@ -153,4 +154,40 @@ Test(phases, calls_reach_the_backend_through_the_clock)
 	cr_expect_eq(req->response.status, 200);
 	cr_expect_str_eq(fake.log, "begin(write) lookup write sync flush "
 	    "flush commit");
+}
+
+static enum clq_status
+slow_prefetch(void *self, struct clq_lookup *const *lookups, size_t n)
+{
+	(void)self;
+	(void)lookups;
+	usleep(PAUSE_US);
+	return n == 1 ? CLQ_OK : CLQ_FAILED;
+}
+
+static enum clq_status
+announcing_view(struct clq_request *req, void *ctx)
+{
+	struct clq_lookup l = { .arena = req->arena }, *const all[] = { &l };
+
+	(void)ctx;
+	if (!clq_tx_can_prefetch(req) ||
+	    clq_tx_prefetch(req, all, CLQ_COUNT(all)) != CLQ_OK)
+		return CLQ_FAILED;
+	return clq_reply(req, 200, CLQ_STR("{}"));
+}
+
+Test(phases, announced_lookups_are_time_of_the_database)
+{
+	static struct clq_storage_ops ops;
+	struct clq_request *req;
+
+	ops = *lb.srv->storage.ops;
+	ops.prefetch = slow_prefetch;
+	lb.srv->storage.ops = &ops;
+	wanted();
+	loopback_view(&lb, CLQ_METHOD_GET, "/ahead", announcing_view, NULL);
+	req = loopback_send(&lb, "GET", "/v1/ahead", NULL, NULL);
+	cr_assert_eq(req->response.status, 200);
+	cr_expect_geq(req->phases->ns[CLQ_PHASE_DATABASE], pause_ns);
 }
