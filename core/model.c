@@ -359,24 +359,34 @@ target_of(struct clq_request *req, const struct clq_resource *decl,
 	return t;
 }
 
+/* The same of a resource by its name; NULL: there is none, which is logged as
+ * an error of the caller's. */
+static struct clq_target *
+target_named(struct clq_request *req, const char *caller,
+    const char *resource, struct clq_str parent, struct clq_str id)
+{
+	const struct clq_resource *decl = clq_find_resource(req->server,
+	    resource);
+
+	if (decl != NULL)
+		return target_of(req, decl, parent, id);
+	clq_log_err("%s: there is no resource %s", caller, resource);
+	return NULL;
+}
+
 enum clq_status
 clq_object_ensure(struct clq_request *req, const char *resource,
     struct clq_str parent, struct clq_str id, const cJSON *data,
     bool *created)
 {
-	const struct clq_resource *decl = clq_find_resource(req->server,
-	    resource);
+	struct clq_target *t = target_named(req, "clq_object_ensure",
+	    resource, parent, id);
 	struct clq_edit *edit = clq_arena_alloc(req->arena, sizeof *edit);
 	const struct clq_str no_name = { NULL, 0 };
-	struct clq_target *t;
 	enum clq_status rc;
 
-	if (decl == NULL) {
-		clq_log_err("clq_object_ensure: there is no resource %s",
-		    resource);
+	if (t == NULL)
 		return CLQ_FAILED;
-	}
-	t = target_of(req, decl, parent, id);
 	if (!clq_id_valid(t->entry, &t->at))
 		return clq_invalid(req, "path", no_name, "Invalid %s id",
 		    resource);
@@ -396,17 +406,12 @@ enum clq_status
 clq_object_access(struct clq_request *req, const char *resource,
     struct clq_str parent, struct clq_str id, const struct clq_object **old)
 {
-	const struct clq_resource *decl = clq_find_resource(req->server,
-	    resource);
-	struct clq_target *t;
+	struct clq_target *t = target_named(req, "clq_object_access",
+	    resource, parent, id);
 	enum clq_status rc;
 
-	if (decl == NULL) {
-		clq_log_err("clq_object_access: there is no resource %s",
-		    resource);
+	if (t == NULL)
 		return CLQ_FAILED;
-	}
-	t = target_of(req, decl, parent, id);
 	clq_target_ask(t, CLQ_ACCESS_CREATE);
 	clq_target_ask(t, CLQ_ACCESS_WRITE);
 	if ((rc = clq_target_lookup(t, 0)) != CLQ_OK ||
