@@ -178,10 +178,11 @@ struct pg_dynamic {
 	unsigned		 serial;	/* part of its name */
 };
 
-/* Called with the result of a statement that succeeded. */
 struct pg_db;
-struct pg_table;
+struct pg_table;		/* and its columns: pg_table.h */
 struct pg_table_column;
+
+/* Called with the result of a statement that succeeded. */
 typedef void pg_result_f(struct pg_db *db, const PGresult *res, void *ctx);
 
 /* A result that is to come. */
@@ -422,7 +423,6 @@ void pg_send_queue(struct pg_db *db, bool permission_only);
 /* True if a write to the list waits; id absent: to any object of it. */
 bool pg_queue_has(const struct pg_db *db, const struct clq_coll *coll,
     struct clq_str id);
-bool pg_queue_has_storage(const struct pg_db *db);
 
 /* ---- pg_lock.c: who waits for whom -------------------------------------- */
 
@@ -434,8 +434,8 @@ struct pg_locks {
 	size_t			 cap;
 };
 
-/* What a want is about, its list and all that is above it. */
-/* whole_list: the list of an object that is not shared, instead of it. */
+/* What a want is about, its list and all that is above it. whole_list: the list
+ * of an object that is not shared, instead of it. */
 void pg_lock_want(struct pg_locks *locks, const struct clq_want *want,
     bool whole_list);
 /* A whole list, or all below a parent, against everybody else. */
@@ -510,7 +510,6 @@ clq_storage_timestamp_f pg_timestamp;
 
 /* ---- pg_sql.c, pg_filter.c, pg_compare.c: queries as SQL ---------------- */
 
-/* A statement under construction. */
 /* True if all lists of the resource are meant. */
 static inline bool
 pg_any_parent(const struct clq_coll *coll)
@@ -518,6 +517,7 @@ pg_any_parent(const struct clq_coll *coll)
 	return clq_str_is(coll->parent, CLQ_ANY_PARENT);
 }
 
+/* A statement under construction. */
 struct pg_sql {
 	struct clq_arena	*arena;
 	struct clq_buf		 text;

@@ -124,7 +124,7 @@ take(void *self, struct clq_arena *arena, struct clq_str key,
 	return ask_text(self, &cache_take, arena, key, value);
 }
 
-/* ---- the rest -------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------ */
 
 struct number_wanted {
 	int64_t	value;

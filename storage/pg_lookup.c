@@ -5,9 +5,9 @@
  *
  * Binding and starting a statement costs PostgreSQL about as much as finding a
  * row (docs/performance.md has figures). Rows say which part they are of; a
- * part that is not asked for gets NULL and reads nothing. Arrays come by a sub-select, so that a plan
- * for these very values looks no better to the planner than the one for all,
- * which it then keeps.
+ * part that is not asked for gets NULL and reads nothing. Arrays come by a
+ * sub-select, so that a plan for these very values looks no better to the
+ * planner than the one for all, which it then keeps.
  */
 #include "storage/pg.h"
 

@@ -91,17 +91,6 @@ pg_queue_has(const struct pg_db *db, const struct clq_coll *coll,
 	return false;
 }
 
-bool
-pg_queue_has_storage(const struct pg_db *db)
-{
-	size_t i;
-
-	for (i = 0; i < db->nops; i++)
-		if (db->ops[i].storage)
-			return true;
-	return false;
-}
-
 static void
 send_statement(struct pg_db *db, const struct pg_op *op)
 {

@@ -252,8 +252,8 @@ size_of(struct sq_db *q, const char *name)
 	int64_t bytes = -1;
 
 	if (sqlite3_prepare_v2(q->db, "SELECT pgsize FROM dbstat"
-	    " WHERE name = ? AND aggregate = TRUE", -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC) ==
+	    " WHERE name = ? AND aggregate = TRUE", -1, &stmt, NULL) ==
+	    SQLITE_OK && sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC) ==
 	    SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
 		bytes = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);

@@ -88,8 +88,8 @@ CLQ_API cJSON *clq_json_new_str(struct clq_str s);
 /* Equal as section 04-3 says: 1 == 1.0, key order irrelevant, exact. */
 CLQ_API bool clq_json_equal(const cJSON *a, const cJSON *b);
 
-/* The place of a value's type in the order of section 04-3: 0 null, 1 string, 2 number,
- * 3 boolean, 4 array, 5 object; 6 for NULL, which is "missing". */
+/* The place of a value's type in the order of section 04-3: 0 null, 1 string,
+ * 2 number, 3 boolean, 4 array, 5 object; 6 for NULL, which is "missing". */
 CLQ_API int clq_json_rank(const cJSON *v);
 
 /* The total order of section 04-3, of types first. */
