@@ -33,7 +33,7 @@ pg_table_column(const struct pg_table *t, struct clq_str name)
 
 /* ---- values ------------------------------------------------------------- */
 
-/* The place of the type of a column's values in the order of all. */
+/* The place of a column's values in the order of types, as clq_json_rank(). */
 static int
 rank_of_kind(enum pg_kind kind)
 {
@@ -46,18 +46,6 @@ rank_of_kind(enum pg_kind kind)
 	default:
 		return 1;
 	}
-}
-
-static int
-rank(const cJSON *v)
-{
-	if (cJSON_IsNull(v))
-		return 0;
-	if (cJSON_IsString(v))
-		return 1;
-	if (cJSON_IsNumber(v))
-		return 2;
-	return cJSON_IsBool(v) ? 3 : cJSON_IsArray(v) ? 4 : 5;
 }
 
 bool
@@ -230,7 +218,7 @@ compare_same(const struct term *t, enum clq_op op, const cJSON *v)
 static void
 compare_other(const struct term *t, enum clq_op op, const cJSON *v)
 {
-	bool below = v == NULL || rank_of_kind(t->c->kind) < rank(v);
+	bool below = rank_of_kind(t->c->kind) < clq_json_rank(v);
 	const char *form = "%s IS NOT NULL OR TRUE";	/* all */
 
 	if (v == NULL && (op == CLQ_OP_EQ || op == CLQ_OP_MIN))
@@ -256,7 +244,7 @@ compare(const struct term *t, enum clq_op op, const cJSON *v)
 	if (t->c->kind == PG_OTHER || t->c->kind == PG_JSON ||
 	    t->c->kind == PG_TEXTS || sign[op] == NULL)
 		return false;
-	if (v == NULL || rank(v) != rank_of_kind(t->c->kind)) {
+	if (clq_json_rank(v) != rank_of_kind(t->c->kind)) {
 		compare_other(t, op, v);
 		return true;
 	}
