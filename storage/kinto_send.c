@@ -245,8 +245,7 @@ static bool
 same_object(const struct kr_change *a, const struct kr_change *b)
 {
 	return clq_str_eq(a->write.id, b->write.id) &&
-	    clq_str_eq(a->write.coll.parent, b->write.coll.parent) &&
-	    clq_str_eq(a->write.coll.resource, b->write.coll.resource);
+	    clq_coll_eq(&a->write.coll, &b->write.coll);
 }
 
 /* The last change of c's object among [from, to) that was done, or NULL. */

@@ -148,8 +148,7 @@ find_known(struct kr *k, const struct clq_coll *coll, struct clq_str id)
 {
 	for (size_t i = k->nknown; i-- > 0; )
 		if (clq_str_eq(k->known[i]->id, id) &&
-		    clq_str_eq(k->known[i]->coll.parent, coll->parent) &&
-		    clq_str_eq(k->known[i]->coll.resource, coll->resource))
+		    clq_coll_eq(&k->known[i]->coll, coll))
 			return k->known[i];
 	return NULL;
 }

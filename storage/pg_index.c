@@ -129,9 +129,7 @@ pg_index_find(const struct pg_db *db, const struct clq_coll *coll,
 	const struct pg_declared *d;
 
 	for (d = db->declared; d < db->declared + db->ndeclared; d++)
-		if (clq_str_eq(d->field, field) &&
-		    clq_str_eq(d->coll.parent, coll->parent) &&
-		    clq_str_eq(d->coll.resource, coll->resource))
+		if (clq_str_eq(d->field, field) && clq_coll_eq(&d->coll, coll))
 			return d;
 	return NULL;
 }

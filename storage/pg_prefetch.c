@@ -160,13 +160,6 @@ send_finding(struct pg_db *db, struct finding *f)
 	pg_exec(db, &find_many, &args, on_found, f);
 }
 
-static bool
-same_list(const struct clq_coll *a, const struct clq_coll *b)
-{
-	return clq_str_eq(a->parent, b->parent) &&
-	    clq_str_eq(a->resource, b->resource);
-}
-
 /* One statement for each list. */
 static void
 send_finds(struct pg_db *db, const struct clq_lookup *all)
@@ -187,7 +180,7 @@ send_finds(struct pg_db *db, const struct clq_lookup *all)
 		f->wants = sorted;
 		list = &rest[0]->coll;
 		for (i = kept = 0; i < n; i++)
-			if (same_list(&rest[i]->coll, list))
+			if (clq_coll_eq(&rest[i]->coll, list))
 				f->wants[f->n++] = rest[i];
 			else
 				rest[kept++] = rest[i];

@@ -83,8 +83,7 @@ pg_queue_has(const struct pg_db *db, const struct clq_coll *coll,
 		w = db->ops[i].write;
 		if (w == NULL)		/* something large */
 			return true;
-		if (clq_str_eq(w->coll.resource, coll->resource) &&
-		    clq_str_eq(w->coll.parent, coll->parent) &&
+		if (clq_coll_eq(&w->coll, coll) &&
 		    (id.p == NULL || clq_str_eq(w->id, id)))
 			return true;
 	}

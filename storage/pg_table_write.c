@@ -43,9 +43,7 @@ seen(const struct pg_db *db, const struct clq_write *w)
 	const struct pg_seen *s;
 
 	for (s = db->seen; s != NULL; s = s->next)
-		if (clq_str_eq(s->id, w->id) &&
-		    clq_str_eq(s->coll.parent, w->coll.parent) &&
-		    clq_str_eq(s->coll.resource, w->coll.resource))
+		if (clq_str_eq(s->id, w->id) && clq_coll_eq(&s->coll, &w->coll))
 			break;
 	return s;
 }

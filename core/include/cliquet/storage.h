@@ -37,6 +37,14 @@ struct clq_coll {
 	struct clq_str	parent;		/* "/buckets/b/collections/c", or "" */
 };
 
+/* True for the same list. */
+static inline bool
+clq_coll_eq(const struct clq_coll *a, const struct clq_coll *b)
+{
+	return clq_str_eq(a->parent, b->parent) &&
+	    clq_str_eq(a->resource, b->resource);
+}
+
 /*
  * In place of a parent: all lists of the resource. Taken by timestamp (the
  * latest of all; nothing is stored, now if there are none), lookup's
