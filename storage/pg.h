@@ -505,6 +505,11 @@ bool pg_send_look(struct pg_db *db, struct clq_lookup *l, clq_msec *time);
 
 /* ---- pg_objects.c ------------------------------------------------------- */
 
+/* An object that is wanted was found: timestamp and document are in `column`
+ * and the next one of the row. */
+void pg_found(struct clq_arena *arena, struct clq_want *w,
+    const PGresult *res, int row, int column);
+
 clq_storage_lookup_f pg_lookup;
 clq_storage_timestamp_f pg_timestamp;
 

@@ -114,16 +114,6 @@ text_of(const PGresult *res, int row, int column)
 	    (size_t)PQgetlength(res, row, column) };
 }
 
-static void
-found(struct clq_lookup *l, struct clq_want *w, const PGresult *res, int row)
-{
-	w->found = true;
-	w->object.id = w->id;
-	w->object.last_modified = pg_get_time(res, row, TIME);
-	w->object.data = pg_get_json(l->arena, res, row, DATA);
-	w->object.deleted = false;
-}
-
 /* An entry's object and permission need not be of one bound. */
 static void
 grant(struct clq_lookup *l, const PGresult *res, int row)
@@ -156,8 +146,9 @@ on_row(const struct looking *k, const PGresult *res, int row)
 	switch (*PQgetvalue(res, row, KIND)) {
 	case '0':
 	case '1':
-		found(l, &l->wants[*PQgetvalue(res, row, KIND) - '0'], res,
-		    row);
+		pg_found(l->arena,
+		    &l->wants[*PQgetvalue(res, row, KIND) - '0'], res, row,
+		    TIME);
 		break;
 	case 'g':
 		clq_strs_add(l->arena, &l->groups,

@@ -37,6 +37,17 @@ coll_args(struct pg_args *args, struct clq_arena *arena,
 
 /* ---- look-up ----------------------------------------------------------- */
 
+void
+pg_found(struct clq_arena *arena, struct clq_want *w, const PGresult *res,
+    int row, int column)
+{
+	w->found = true;
+	w->object.id = w->id;
+	w->object.last_modified = pg_get_time(res, row, column);
+	w->object.data = pg_get_json(arena, res, row, column + 1);
+	w->object.deleted = false;
+}
+
 /* A want and where its answer goes. */
 struct finding {
 	struct clq_arena	*arena;
@@ -47,16 +58,11 @@ static void
 on_found(struct pg_db *db, const PGresult *res, void *ctx)
 {
 	struct finding *f = ctx;
-	struct clq_want *w = f->want;
 
 	(void)db;
-	w->found = PQntuples(res) > 0;
-	if (!w->found)
-		return;
-	w->object.id = w->id;
-	w->object.last_modified = pg_get_time(res, 0, 0);
-	w->object.data = pg_get_json(f->arena, res, 0, 1);
-	w->object.deleted = false;
+	f->want->found = false;
+	if (PQntuples(res) > 0)
+		pg_found(f->arena, f->want, res, 0, 0);
 }
 
 static void

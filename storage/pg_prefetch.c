@@ -122,18 +122,12 @@ static void
 on_found(struct pg_db *db, const PGresult *res, void *ctx)
 {
 	const struct finding *f = ctx;
-	struct clq_want *w;
 	int row;
 
 	(void)db;
-	for (row = 0; row < PQntuples(res); row++) {
-		w = f->wants[pg_get_int(res, row, 0) - 1];
-		w->found = true;
-		w->object.id = w->id;
-		w->object.last_modified = pg_get_time(res, row, 1);
-		w->object.data = pg_get_json(f->arena, res, row, 2);
-		w->object.deleted = false;
-	}
+	for (row = 0; row < PQntuples(res); row++)
+		pg_found(f->arena, f->wants[pg_get_int(res, row, 0) - 1],
+		    res, row, 1);
 }
 
 static struct clq_str

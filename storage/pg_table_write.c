@@ -54,13 +54,10 @@ on_found(struct pg_db *db, const PGresult *res, void *ctx)
 	struct finding *f = ctx;
 	struct clq_want *w = f->want;
 
-	w->found = PQntuples(res) > 0;
-	if (!w->found)
+	w->found = false;
+	if (PQntuples(res) == 0)
 		return;
-	w->object.id = w->id;
-	w->object.last_modified = pg_get_time(res, 0, 0);
-	w->object.data = pg_get_json(f->arena, res, 0, 1);
-	w->object.deleted = false;
+	pg_found(f->arena, w, res, 0, 0);
 	pg_table_saw(db, &w->coll, w->id, w->object.last_modified);
 }
 
@@ -90,12 +87,6 @@ struct pg_outcome {
 	struct pg_outcome	*next;
 };
 
-static bool
-is(struct clq_str state, const char *what)
-{
-	return clq_str_is(state, what);
-}
-
 static void
 refuse(struct pg_outcome *o, const PGresult *res, struct clq_str state,
     struct clq_arena *arena)
@@ -103,8 +94,8 @@ refuse(struct pg_outcome *o, const PGresult *res, struct clq_str state,
 	o->write->status = CLQ_INVALID;
 	o->stored.refused = true;
 	/* unique, exclusion; or a row that others refer to */
-	o->stored.conflict = is(state, "23505") || is(state, "23P01") ||
-	    o->write->op == CLQ_WRITE_DELETE;
+	o->stored.conflict = clq_str_is(state, "23505") ||
+	    clq_str_is(state, "23P01") || o->write->op == CLQ_WRITE_DELETE;
 	o->stored.why = pg_get_text(arena, res, 0, 1);
 	if (!PQgetisnull(res, 0, 2) && PQgetlength(res, 0, 2) > 0)
 		o->stored.field = pg_get_text(arena, res, 0, 2);
@@ -129,9 +120,9 @@ on_written(struct pg_db *db, const PGresult *res, void *ctx)
 		return;
 	}
 	state = pg_get_text(db->tx_arena, res, 0, 0);
-	if (is(state, "missing"))
+	if (clq_str_is(state, "missing"))
 		w->status = CLQ_NOT_FOUND;
-	else if (is(state, "changed"))
+	else if (clq_str_is(state, "changed"))
 		w->status = CLQ_CONFLICT;
 	else
 		refuse(o, res, state, db->tx_arena);
@@ -198,12 +189,11 @@ pg_table_erase(struct pg_db *db, struct clq_str resource,
 	struct pg_args *args;
 	size_t i;
 
-	for (i = 0; i < db->ntables; i++) {
-		const struct pg_table *t = db->tables != NULL ?
-		    &db->tables[i] : NULL;
-		const char *prefix = db->maps[i]->parent_prefix;
+	for (i = 0; db->tables != NULL && i < db->ntables; i++) {
+		const struct pg_table *t = &db->tables[i];
+		const char *prefix = t->conf->parent_prefix;
 
-		if (t == NULL || db->maps[i]->parent_column == NULL ||
+		if (t->conf->parent_column == NULL ||
 		    (resource.p != NULL &&
 		    !clq_str_eq(resource, t->resource)) ||
 		    !clq_str_starts(parent, prefix))
