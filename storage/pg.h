@@ -26,6 +26,29 @@ enum {
 	PG_MAX_PARAMS	= 65535
 };
 
+/* ---- hashes ------------------------------------------------------------ */
+
+/* FNV-1a: what PG_HASH began goes on over s. */
+#define PG_HASH		UINT64_C(14695981039346656037)
+#define PG_HASH_PRIME	UINT64_C(1099511628211)
+
+static inline uint64_t
+pg_hash(uint64_t h, struct clq_str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.p[i]) * PG_HASH_PRIME;
+	return h;
+}
+
+/* And over a byte that no UTF-8 has: several texts are told apart. */
+static inline uint64_t
+pg_hash_word(uint64_t h, struct clq_str s)
+{
+	return (pg_hash(h, s) ^ 0xff) * PG_HASH_PRIME;
+}
+
 /* ---- parameters of statements ----------------------------------------- */
 
 /* Their values live in the arena or are borrowed until pg_exec() returns. */

@@ -38,16 +38,6 @@ static const struct clq_str none = { NULL, 0 };
 
 /* ---- the table ---------------------------------------------------------- */
 
-static uint64_t
-hash_add(uint64_t h, struct clq_str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
-	return (h ^ 0xff) * UINT64_C(1099511628211);
-}
-
 /* Where the fact is, or the free place where it would be. */
 static struct pg_fact **
 place(const struct pg_known *k, const struct pg_fact *f)
@@ -83,7 +73,7 @@ about(enum kind kind, struct clq_str a, struct clq_str b, struct clq_str c)
 {
 	struct pg_fact f = { .kind = kind, .a = a, .b = b, .c = c };
 
-	f.hash = hash_add(hash_add(hash_add(UINT64_C(14695981039346656037) ^
+	f.hash = pg_hash_word(pg_hash_word(pg_hash_word(PG_HASH ^
 	    (uint64_t)kind, a), b), c);
 	return f;
 }

@@ -40,27 +40,14 @@ const struct pg_stmt pg_lock_stmt = { PG_LOCK,
 	" FROM unnest($1::bigint[], $2::bigint[]) AS l(key, n),"
 	" LATERAL (SELECT n <> 0) AS m(alone)" };
 
-/* FNV-1a, and a stir, since its high bits change little with the last byte.
+/* A hash, and a stir, since its high bits change little with the last byte.
  * Two names with one key only wait for each other. */
-static void
-hash_add(uint64_t *h, struct clq_str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++)
-		*h = (*h ^ (unsigned char)s.p[i]) *
-		    UINT64_C(1099511628211);
-	*h = (*h ^ 0xff) * UINT64_C(1099511628211);	/* no UTF-8 */
-}
-
 static int64_t
 key_of(char kind, struct clq_str a, struct clq_str b, struct clq_str c)
 {
-	uint64_t h = UINT64_C(14695981039346656037) ^ (unsigned char)kind;
+	uint64_t h = PG_HASH ^ (unsigned char)kind;
 
-	hash_add(&h, a);
-	hash_add(&h, b);
-	hash_add(&h, c);
+	h = pg_hash_word(pg_hash_word(pg_hash_word(h, a), b), c);
 	h ^= h >> 32;
 	h *= UINT64_C(0xd6e8feb86659fd93);
 	h ^= h >> 32;

@@ -134,17 +134,6 @@ send_once(struct pg_db *db, const char *sql, const struct pg_args *args,
 	    .ctx = ctx, .what = sql });
 }
 
-static uint64_t
-hash_of(struct clq_str s)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-	size_t i;
-
-	for (i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
 /* Make room for a statement in place of the one used longest ago. */
 static struct pg_dynamic *
 replace_oldest(struct pg_db *db, struct clq_str sql, uint64_t hash)
@@ -176,7 +165,7 @@ replace_oldest(struct pg_db *db, struct clq_str sql, uint64_t hash)
 static struct pg_dynamic *
 find_dynamic(struct pg_db *db, struct clq_str sql)
 {
-	uint64_t hash = hash_of(sql);
+	uint64_t hash = pg_hash(PG_HASH, sql);
 	size_t i;
 
 	for (i = 0; i < PG_DYNAMIC; i++)

@@ -426,14 +426,8 @@ body(struct clq_arena *arena, const struct pg_table *t)
 static const char *
 mark(struct clq_arena *arena, struct clq_str text)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-	size_t i;
-
-	for (i = 0; i < text.len; i++)
-		h = (h ^ (unsigned char)text.p[i]) *
-		    UINT64_C(1099511628211);
 	return clq_arena_printf(arena, "cliquet %016llx",
-	    (unsigned long long)h).p;
+	    (unsigned long long)pg_hash(PG_HASH, text)).p;
 }
 
 bool
