@@ -592,6 +592,9 @@ void pg_sql_field(struct pg_sql *b, const struct pg_field *f);
 void pg_sql_filter(struct pg_sql *b, const struct clq_coll *coll,
     const struct clq_filter *f);
 
+/* Comparisons, equality and its contrary as SQL has them; NULL: no such. */
+extern const char *const pg_sign[CLQ_OP__COUNT];
+
 /* <field> <op> <value>, op being a comparison or CLQ_OP_EQ; NULL: missing. */
 void pg_sql_compare(struct pg_sql *b, const struct pg_field *f,
     enum clq_op op, const struct cJSON *value);

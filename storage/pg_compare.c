@@ -19,7 +19,7 @@
 
 #include <math.h>
 
-static const char *const sign[CLQ_OP__COUNT] = {
+const char *const pg_sign[CLQ_OP__COUNT] = {
 	[CLQ_OP_EQ] = "=", [CLQ_OP_NOT] = "<>", [CLQ_OP_LT] = "<",
 	[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
 };
@@ -101,7 +101,7 @@ compare_plain(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
     unsigned arg)
 {
 	around(b, "(", f, "");
-	clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
+	clq_buf_printf(&b->text, " %s $%u::jsonb", pg_sign[op], arg);
 	if (downwards(op)) {
 		around(b, " AND ", f, " <> '[]')");
 	} else {
@@ -121,7 +121,7 @@ compare_string(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
 	    " WHEN 'null' THEN FALSE");
 	around(b, " WHEN 'string' THEN (", f, " #>> '{}')");
 	clq_buf_printf(&b->text, " COLLATE \"C\" %s $%u::text ELSE %s END",
-	    sign[op], pg_arg_text(&b->args, s), down ? "FALSE" : "TRUE");
+	    pg_sign[op], pg_arg_text(&b->args, s), down ? "FALSE" : "TRUE");
 }
 
 /* []: all arrays and objects are above it. */
@@ -148,7 +148,7 @@ compare_nested(struct pg_sql *b, const struct pg_field *f, enum clq_op op,
     unsigned arg)
 {
 	around(b, "(", f, "");
-	clq_buf_printf(&b->text, " %s $%u::jsonb", sign[op], arg);
+	clq_buf_printf(&b->text, " %s $%u::jsonb", pg_sign[op], arg);
 	if (!downwards(op))
 		around(b, " OR ", f, " IS NULL");
 	pg_sql_add(b, ")");
@@ -238,12 +238,12 @@ pg_sql_compare_column(struct pg_sql *b, enum pg_column column,
 		pg_table_id(b, clq_json_str(value));
 		pg_sql_add(b, ")");
 	} else if (column == PG_ID) {
-		clq_buf_printf(&b->text, "id %s $%u::text", sign[op],
+		clq_buf_printf(&b->text, "id %s $%u::text", pg_sign[op],
 		    pg_arg_text(&b->args, clq_json_str(value)));
 	} else if (clq_json_int(value, &i) && i > -PG_MAX_TIME / 50 &&
 	    i < PG_MAX_TIME + PG_MAX_TIME / 64) {
 		clq_buf_printf(&b->text, "last_modified %s $%u::timestamp",
-		    sign[op], pg_arg_time(&b->args, i));
+		    pg_sign[op], pg_arg_time(&b->args, i));
 	} else {
 		compare_odd(b, op, value->valuedouble);
 	}

@@ -20,11 +20,6 @@
 
 enum { MISSING = 6 };		/* the highest place */
 
-static const char *const sign[CLQ_OP__COUNT] = {
-	[CLQ_OP_EQ] = "=", [CLQ_OP_LT] = "<", [CLQ_OP_MAX] = "<=",
-	[CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
-};
-
 /* ---- texts ------------------------------------------------------------- */
 
 /* A literal that means the same whatever standard_conforming_strings is. */
@@ -176,9 +171,9 @@ add_exact(struct pg_sql *b, const struct pg_declared *d, enum clq_op op,
 
 	clq_buf_printf(&b->text, "(%s %s %d OR (%s = %d AND %s %s %s",
 	    d->rank, down ? "<" : ">", rank, d->rank, rank, d->text,
-	    string ? sign[op] : "=", text);
+	    string ? pg_sign[op] : "=", text);
 	clq_buf_printf(&b->text, " AND %s %s %s))", d->json,
-	    string ? "=" : sign[op], json);
+	    string ? "=" : pg_sign[op], json);
 }
 
 /*
@@ -193,7 +188,7 @@ pg_index_compare(struct pg_sql *b, const struct pg_declared *d,
 	int rank = clq_json_rank(value);
 
 	if (value == NULL) {
-		clq_buf_printf(&b->text, "%s %s %d", d->rank, sign[op],
+		clq_buf_printf(&b->text, "%s %s %d", d->rank, pg_sign[op],
 		    (int)MISSING);
 		return;
 	}
@@ -205,7 +200,7 @@ pg_index_compare(struct pg_sql *b, const struct pg_declared *d,
 		add_exact(b, d, op, value, text, json);
 	else
 		clq_buf_printf(&b->text, "(%s, %s, %s) %s (%d, %s, %s)",
-		    d->rank, d->text, d->json, sign[op], rank, text, json);
+		    d->rank, d->text, d->json, pg_sign[op], rank, text, json);
 }
 
 /*

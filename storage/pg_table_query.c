@@ -15,11 +15,6 @@
 
 #include <math.h>
 
-static const char *const sign[CLQ_OP__COUNT] = {
-	[CLQ_OP_EQ] = "=", [CLQ_OP_LT] = "<", [CLQ_OP_MAX] = "<=",
-	[CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
-};
-
 const struct pg_table_column *
 pg_table_column(const struct pg_table *t, struct clq_str name)
 {
@@ -177,7 +172,7 @@ compare_same(const struct term *t, enum clq_op op, const cJSON *v)
 	switch (t->c->kind) {
 	case PG_TEXT:
 		clq_buf_printf(text, "%s%s %s $%u::text", t->expr,
-		    op == CLQ_OP_EQ ? "" : t->c->bytewise, sign[op],
+		    op == CLQ_OP_EQ ? "" : t->c->bytewise, pg_sign[op],
 		    pg_arg_text(args, s));
 		return true;
 	case PG_INTEGER:
@@ -185,28 +180,28 @@ compare_same(const struct term *t, enum clq_op op, const cJSON *v)
 			compare_odd(t, op, v->valuedouble);
 		else
 			clq_buf_printf(text, "%s %s $%u::bigint", t->expr,
-			    sign[op], pg_arg_int(args, i));
+			    pg_sign[op], pg_arg_int(args, i));
 		return true;
 	case PG_NUMERIC:
 		clq_buf_printf(text, "%s %s ($%u::text)::numeric", t->expr,
-		    sign[op], pg_arg_text(args, clq_json_text(t->b->arena,
+		    pg_sign[op], pg_arg_text(args, clq_json_text(t->b->arena,
 		    v)));
 		return true;
 	case PG_BOOLEAN:
-		clq_buf_printf(text, "%s %s %s", t->expr, sign[op],
+		clq_buf_printf(text, "%s %s %s", t->expr, pg_sign[op],
 		    cJSON_IsTrue(v) ? "TRUE" : "FALSE");
 		return true;
 	case PG_UUID:
 		if (!pg_is_uuid(s))
 			return false;
 		clq_buf_printf(text, "%s %s ($%u::text)::uuid", t->expr,
-		    sign[op], pg_arg_text(args, s));
+		    pg_sign[op], pg_arg_text(args, s));
 		return true;
 	case PG_INSTANT:
 		if (!instant(s, &i))
 			return false;
 		clq_buf_printf(text, "%s %s $%u::timestamptz", t->expr,
-		    sign[op], pg_arg_int(args, i));
+		    pg_sign[op], pg_arg_int(args, i));
 		return true;
 	default:
 		return false;
@@ -242,7 +237,8 @@ compare(const struct term *t, enum clq_op op, const cJSON *v)
 	bool missing = upwards(op) && !t->c->not_null;
 
 	if (t->c->kind == PG_OTHER || t->c->kind == PG_JSON ||
-	    t->c->kind == PG_TEXTS || sign[op] == NULL)
+	    t->c->kind == PG_TEXTS || op == CLQ_OP_NOT ||
+	    pg_sign[op] == NULL)
 		return false;
 	if (clq_json_rank(v) != rank_of_kind(t->c->kind)) {
 		compare_other(t, op, v);

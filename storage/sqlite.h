@@ -370,6 +370,9 @@ void sq_sql_after(struct sq_sql *b, const struct clq_query *q);
 /* ORDER BY the sorts of q. */
 void sq_sql_order(struct sq_sql *b);
 
+/* Comparisons, equality and its contrary as SQL has them; NULL: no such. */
+extern const char *const sq_sign[CLQ_OP__COUNT];
+
 void sq_sql_add(struct sq_sql *b, const char *text);
 void sq_sql_add_blob(struct sq_sql *b, struct clq_str v);
 void sq_sql_add_number(struct sq_sql *b, const struct cJSON *v);

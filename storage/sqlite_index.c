@@ -16,11 +16,6 @@
 #include <cliquet/json.h>
 #include <cliquet/str.h>
 
-static const char *const sign[CLQ_OP__COUNT] = {
-	[CLQ_OP_EQ] = "=", [CLQ_OP_LT] = "<", [CLQ_OP_MAX] = "<=",
-	[CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
-};
-
 /* How good it is to begin with a filter; 0: an index is of no use. */
 static int
 worth(const struct clq_filter *f)
@@ -133,7 +128,8 @@ sq_index_filter(struct sq_sql *b, const struct clq_filter *f)
 		add_members(b, f->value);
 		return;
 	}
-	clq_buf_printf(&b->text, " AND %s %s ", b->index->key, sign[f->op]);
+	clq_buf_printf(&b->text, " AND %s %s ", b->index->key,
+	    sq_sign[f->op]);
 	sq_sql_add_blob(b, sq_key_of(b->arena, f->value));
 }
 

@@ -71,6 +71,11 @@ sq_sql_add_blob(struct sq_sql *b, struct clq_str v)
 
 /* ---- conditions on columns -------------------------------------------- */
 
+const char *const sq_sign[CLQ_OP__COUNT] = {
+	[CLQ_OP_EQ] = "=", [CLQ_OP_NOT] = "<>", [CLQ_OP_LT] = "<",
+	[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
+};
+
 static const char *
 column_name(enum sq_column column)
 {
@@ -115,10 +120,6 @@ static void
 add_comparison(struct sq_sql *b, enum sq_column column, enum clq_op op,
     const cJSON *v)
 {
-	static const char *const sign[CLQ_OP__COUNT] = {
-		[CLQ_OP_EQ] = "=", [CLQ_OP_NOT] = "<>", [CLQ_OP_LT] = "<",
-		[CLQ_OP_MAX] = "<=", [CLQ_OP_GT] = ">", [CLQ_OP_MIN] = ">="
-	};
 	int order = column_rank(column) - clq_json_rank(v);
 
 	if (order != 0) {
@@ -128,7 +129,7 @@ add_comparison(struct sq_sql *b, enum sq_column column, enum clq_op op,
 		return;
 	}
 	clq_buf_printf(&b->text, " AND %s %s ?", column_name(column),
-	    sign[op]);
+	    sq_sign[op]);
 	if (column == SQ_ID)
 		add_param(b, SQ_TEXT)->s = clq_json_str(v);
 	else
