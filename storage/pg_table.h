@@ -86,7 +86,7 @@ struct pg_seen {
 	struct pg_seen	*next;
 };
 
-/* ---- pg_table.c: the catalog -------------------------------------------- */
+/* ---- pg_table.c, pg_table_catalog.c: which there are, and what they are --- */
 
 /* The table of a resource, or NULL. */
 const struct pg_table *pg_table_of(const struct pg_db *db,
