@@ -556,7 +556,6 @@ struct pg_sql {
 	int			 part;		/* which: enum pg_part */
 	bool			 row_id;	/* no tombstones among them */
 	bool			 plan_anew;	/* the plan depends on values */
-	bool			 failed;	/* too many parameters */
 };
 
 enum pg_column { PG_DOCUMENT, PG_ID, PG_MODIFIED };

@@ -20,7 +20,6 @@ struct reading {
 	struct pg_table		*t;
 	clq_msec		 until;
 	const char		*why;		/* NULL: nothing is wrong */
-	bool			 uuid_id;
 };
 
 /* A text of the configuration as a literal. */
@@ -191,6 +190,15 @@ check_key(struct reading *r, const struct pg_table_column *c,
 		    c->type, option, r->t->name));
 }
 
+/* Without time zone, and as fine as there are. */
+static bool
+is_timestamp(const char *type)
+{
+	return strncmp(type, "timestamp", 9) == 0 &&
+	    strstr(type, "with time zone") == NULL &&
+	    strchr(type, '(') == NULL;
+}
+
 static void
 take_own(struct reading *r, const PGresult *res)
 {
@@ -204,11 +212,7 @@ take_own(struct reading *r, const PGresult *res)
 	    "for the time of the last change; run ALTER TABLE %s ADD COLUMN "
 	    "\"%s\" timestamp, or name another as modified_column", t->name,
 	    conf->modified_column).p, &t->modified) &&
-	    strncmp(t->modified.type, "timestamp", 9) == 0 &&
-	    strstr(t->modified.type, "with time zone") == NULL &&
-	    strchr(t->modified.type, '(') == NULL)
-		;
-	else if (r->why == NULL)
+	    !is_timestamp(t->modified.type))
 		wrong(r, clq_arena_printf(r->arena, "the column \"%s\" has "
 		    "the type %s, and modified_column must be timestamp "
 		    "(without time zone: it is kept in UTC); add one of its "
