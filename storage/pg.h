@@ -302,6 +302,7 @@ struct pg_db {
 	struct clq_arena	*tables_arena;
 	struct pg_table		*tables;
 	struct pg_seen		*seen;		/* of this transaction */
+	struct pg_seen		*seen_marked;	/* of it before the mark */
 	struct pg_outcome	*outcomes;	/* of its writes to tables */
 
 	/* The pipeline. */

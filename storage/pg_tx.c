@@ -156,7 +156,7 @@ forget(struct pg_db *db)
 	db->marked = db->mark_sent = false;
 	db->rollback_due = db->release_due = false;
 	memset(&db->known, 0, sizeof db->known);
-	db->seen = NULL;
+	db->seen = db->seen_marked = NULL;
 	db->outcomes = NULL;
 	db->doomed = CLQ_OK;
 	if (db->broken)
@@ -208,6 +208,7 @@ pg_savepoint(void *self)
 		return status;
 	db->marked = db->batch = true;
 	db->mark = db->nops;
+	db->seen_marked = db->seen;
 	pg_known_mark(db);
 	return CLQ_OK;
 }
@@ -221,7 +222,7 @@ pg_rollback(void *self)
 		return db->doomed;
 	if (!db->marked)
 		return misuse(db, "no mark to go back to");
-	db->seen = NULL;	/* what was written since is undone */
+	db->seen = db->seen_marked;	/* what was written since is undone */
 	db->nops = db->mark;
 	db->rollback_due |= db->mark_sent;
 	pg_known_undo(db);

@@ -572,6 +572,27 @@ def race(t, api):
             'race: no increment is lost (%d by SQL, %d by API)' % tuple(won))
 
 
+def undone(t, api):
+    """The same in a batch, after a part that was undone."""
+    api('PUT', '/rows/seen', {'data': {'name': 'one', 'size': 1}}, user=ALICE)
+    thread = threading.Thread(target=psql, args=(
+        'BEGIN; UPDATE "Wood"."Mushrooms" SET name = \'by hand\' '
+        "WHERE uid = 'seen'; SELECT pg_sleep(1); COMMIT", 'outsider'))
+    thread.start()
+    wait_for(lambda: psql("SELECT count(*) FROM pg_stat_activity "
+                          "WHERE wait_event = 'PgSleep'") == '1')
+    a = api('POST', '/batch', {'requests': [
+        {'method': 'PUT', 'path': '/rows/refused',
+         'body': {'data': {'name': 'forbidden'}}},
+        {'method': 'PATCH', 'path': '/rows/seen',
+         'body': {'data': {'size': 2}}}]}, user=ALICE)
+    thread.join()
+    r = api('GET', '/rows/seen', user=ALICE).data
+    t.equal(([p['status'] for p in a.body['responses']], r['name'],
+             r['size']), ([400, 200], 'by hand', 2),
+            'race: a batch whose first part is refused loses no change')
+
+
 # ---- plans ---------------------------------------------------------------------
 
 def plans(t, api):
@@ -778,6 +799,7 @@ def main():
         lists(t, api)
         outside(t, api)
         race(t, api)
+        undone(t, api)
         sync(t, api)
         plans(t, api)
         api.server.stop()
