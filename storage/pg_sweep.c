@@ -100,11 +100,15 @@ pg_erase(void *self, struct clq_str resource, struct clq_str parent)
 {
 	struct pg_db *db = pg_self(self);
 	struct pg_locks locks;
+	enum clq_status status;
 
 	if (db->doomed != CLQ_OK)
 		return db->doomed;
 	if (!db->begun || db->mode != CLQ_TX_WRITE)
 		return pg_start(db, true);	/* says what is wrong */
+	/* what tables there are is known by the connection */
+	if (db->ntables > 0 && (status = pg_start(db, true)) != CLQ_OK)
+		return status;
 	memset(&locks, 0, sizeof locks);
 	locks.arena = db->tx_arena;
 	pg_lock_below(&locks, parent);

@@ -344,7 +344,7 @@ pg_write(void *self, struct clq_write *writes, size_t n)
 	for (i = 0; i < n; i++) {
 		pg_queue_write(db, &writes[i]);
 		/* what a table's constraints say, the client is told */
-		at_once |= pg_table_of(db, writes[i].coll.resource) != NULL;
+		at_once |= pg_is_mapped(db, writes[i].coll.resource);
 	}
 	return at_once ? pg_sync(self) : CLQ_OK;
 }

@@ -426,3 +426,33 @@ PgTest(sql, of_many_names_in_a_path_stays_short)
 	cr_expect_lt(strlen(sql_of(&b, field, CLQ_OP_EQ, json("1"), NULL)),
 	    2000);
 }
+
+/* ---- tables ------------------------------------------------------------ */
+
+/* What is changed in a table depends on the catalog and on its constraints,
+ * so that it cannot wait in the queue until there is a connection. */
+PgTest(table, is_not_written_without_a_connection)
+{
+	static const struct clq_table rows = { .resource = "row",
+	    .name = "rows", .parent_column = "owner", .parent_prefix = "" };
+	static const struct clq_table *const maps[] = { &rows };
+	struct clq_write w[] = { { .op = CLQ_WRITE_UPDATE,
+	    .coll = list, .id = CLQ_STR("a"), .data = CLQ_STR("{}") },
+	    { .op = CLQ_WRITE_UPDATE, .coll = { CLQ_STR("row"),
+	    CLQ_STR("me") }, .id = CLQ_STR("a"), .data = CLQ_STR("{}") } };
+	struct pg_db *db = configure("storage",
+	    "storage_url = postgresql://u@/d?host=/there/is/no/server");
+
+	cr_assert_not_null(db);
+	db->maps = maps;
+	db->ntables = 1;
+	cr_expect_eq(pg_begin(db, CLQ_TX_WRITE), CLQ_OK);
+	cr_expect_eq(pg_write(db, &w[0], 1), CLQ_OK);
+	cr_expect_eq(pg_write(db, &w[1], 1), CLQ_UNAVAILABLE);
+	(void)(pg_finish(db, false) == CLQ_OK);
+	cr_expect_eq(pg_begin(db, CLQ_TX_WRITE), CLQ_OK);
+	cr_expect_eq(pg_erase(db, CLQ_STR("row"), CLQ_STR("me")),
+	    CLQ_UNAVAILABLE);
+	(void)(pg_finish(db, false) == CLQ_OK);
+	pg_close(db);
+}
