@@ -94,8 +94,8 @@ struct kr_call {
 };
 
 /*
- * Ask, and wait for the answer. arena: for the out-members. CLQ_OK for an answer
- * that the caller can use: 2xx, 304, 404, 409, 412 and, for his eyes, 403.
+ * Ask, and wait for the answer. arena: for the out-members. CLQ_OK for an
+ * answer that the caller can use: 2xx, 304, 404, 409, 412 and, for his eyes, 403.
  * CLQ_UNAVAILABLE (logged): no answer, 5xx, 429, or the service account was
  * refused; CLQ_READONLY; CLQ_FAILED: anything else, and 401, which the caller
  * of the request is told.
@@ -135,8 +135,11 @@ clq_storage_timestamp_f kr_timestamp;
 clq_storage_write_f kr_write;
 clq_storage_sync_f kr_sync;
 
-/* Ask; if the list is not there yet, or the bucket, make it and ask again. */
+/* Ask; if the list is not there yet, or the bucket, make it and ask again. The
+ * other one, for what reads, finds it good enough that there is no list. */
 enum clq_status kr_ask_making(struct kr *k, struct clq_arena *arena,
+    const struct clq_coll *coll, struct kr_call *call) CLQ_MUST_CHECK;
+enum clq_status kr_ask_about(struct kr *k, struct clq_arena *arena,
     const struct clq_coll *coll, struct kr_call *call) CLQ_MUST_CHECK;
 
 /* Send what is queued, and fill the results in. */
@@ -151,6 +154,10 @@ enum clq_status kr_object(struct clq_arena *arena, const cJSON *tree,
     bool tombstones, struct clq_object *out) CLQ_MUST_CHECK;
 
 /* ---- kinto_list.c, kinto_whole.c ---- */
+
+/* True, and logged, if the lists of all users are meant: there is no asking
+ * for those. */
+bool kr_of_all_users(const struct clq_coll *coll);
 
 clq_storage_list_f kr_list;
 clq_storage_count_f kr_count;

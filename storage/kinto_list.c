@@ -202,9 +202,7 @@ fetch(struct kr *k, struct clq_arena *arena, const struct clq_query *query,
 	call.path = clq_arena_printf(arena, "%.*s%.*s", CLQ_FMT(path),
 	    CLQ_FMT(clq_buf_str(&q.params)));
 	do {
-		rc = kr_ask(k, arena, &call);
-		if (rc == CLQ_OK && call.status == 403)
-			rc = kr_ask_making(k, arena, &query->coll, &call);
+		rc = kr_ask_about(k, arena, &query->coll, &call);
 		if (rc != CLQ_OK || call.status != 200)
 			return rc;	/* 404: there is nothing */
 		if ((rc = take_page(k, arena, &call, query,
@@ -216,10 +214,10 @@ fetch(struct kr *k, struct clq_arena *arena, const struct clq_query *query,
 	return CLQ_OK;
 }
 
-static bool
-of_all_users(const struct clq_query *q)
+bool
+kr_of_all_users(const struct clq_coll *coll)
 {
-	if (!clq_str_is(q->coll.parent, CLQ_ANY_PARENT))
+	if (!clq_str_is(coll->parent, CLQ_ANY_PARENT))
 		return false;
 	clq_log_err("remote Kinto: lists of all users cannot be asked for");
 	return true;
@@ -233,7 +231,7 @@ kr_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	struct found f;
 	enum clq_status rc;
 
-	if (of_all_users(q))
+	if (kr_of_all_users(&q->coll))
 		return CLQ_FAILED;
 	if ((rc = kr_send(k)) != CLQ_OK ||
 	    (rc = fetch(k, arena, q, &f)) != CLQ_OK)
@@ -252,9 +250,7 @@ head_count(struct kr *k, struct clq_arena *arena, const struct clq_query *q,
 	call.path = clq_arena_printf(arena, "%.*s/records%.*s",
 	    CLQ_FMT(kr_list_path(k, arena, &q->coll)),
 	    CLQ_FMT(clq_buf_str(&asked->params)));
-	rc = kr_ask(k, arena, &call);
-	if (rc == CLQ_OK && call.status == 403)
-		rc = kr_ask_making(k, arena, &q->coll, &call);
+	rc = kr_ask_about(k, arena, &q->coll, &call);
 	if (rc == CLQ_OK)
 		*out = call.status == 200 && call.total > 0 ? call.total : 0;
 	return rc;
@@ -271,7 +267,7 @@ kr_count(void *self, const struct clq_query *q, int64_t *out)
 	enum clq_status rc;
 	struct found f;
 
-	if (of_all_users(q))
+	if (kr_of_all_users(&q->coll))
 		return CLQ_FAILED;
 	if ((rc = kr_send(k)) != CLQ_OK)
 		return rc;

@@ -103,19 +103,39 @@ make_list(struct kr *k, struct clq_arena *arena, const struct clq_coll *coll,
 	return make_one(k, arena, kr_list_path(k, arena, coll), login);
 }
 
-/* A bucket that is not there is hidden behind 403. */
+static enum clq_status
+make_and_ask(struct kr *k, struct clq_arena *arena,
+    const struct clq_coll *coll, struct kr_call *call)
+{
+	enum clq_status rc;
+
+	if ((rc = make_list(k, arena, coll, call->login)) != CLQ_OK ||
+	    (rc = kr_ask(k, arena, call)) != CLQ_OK)
+		return rc;
+	return call->status == 403 ? kr_forbidden(k) : CLQ_OK;
+}
+
 enum clq_status
 kr_ask_making(struct kr *k, struct clq_arena *arena,
     const struct clq_coll *coll, struct kr_call *call)
 {
 	enum clq_status rc = kr_ask(k, arena, call);
 
-	if (rc != CLQ_OK || (call->status != 403 && call->status != 404))
-		return rc;
-	if ((rc = make_list(k, arena, coll, call->login)) != CLQ_OK ||
-	    (rc = kr_ask(k, arena, call)) != CLQ_OK)
-		return rc;
-	return call->status == 403 ? kr_forbidden(k) : CLQ_OK;
+	if (rc == CLQ_OK && (call->status == 403 || call->status == 404))
+		rc = make_and_ask(k, arena, coll, call);
+	return rc;
+}
+
+/* A bucket that is not there is hidden behind 403. */
+enum clq_status
+kr_ask_about(struct kr *k, struct clq_arena *arena,
+    const struct clq_coll *coll, struct kr_call *call)
+{
+	enum clq_status rc = kr_ask(k, arena, call);
+
+	if (rc == CLQ_OK && call->status == 403)
+		rc = make_and_ask(k, arena, coll, call);
+	return rc;
 }
 
 /* ---- looking up ---------------------------------------------------------- */
@@ -188,11 +208,7 @@ look_up(struct kr *k, struct clq_arena *arena, struct clq_want *w)
 	if (!kr_id_fits(w->id))
 		return CLQ_OK;		/* it cannot be there */
 	call.path = kr_object_path(k, arena, &w->coll, w->id);
-	if ((rc = kr_ask(k, arena, &call)) != CLQ_OK)
-		return rc;
-	/* Hidden, or the bucket is missing: make sure that it is there. */
-	if (call.status == 403 && (rc = kr_ask_making(k, arena, &w->coll,
-	    &call)) != CLQ_OK)
+	if ((rc = kr_ask_about(k, arena, &w->coll, &call)) != CLQ_OK)
 		return rc;
 	w->found = call.status == 200;
 	if (w->found && (rc = kr_object(arena, clq_json_get(call.tree,
@@ -211,17 +227,12 @@ head(struct kr *k, struct clq_arena *arena, const struct clq_coll *coll,
 	struct kr_call call = { .method = "HEAD" };
 	enum clq_status rc;
 
-	if (clq_str_is(coll->parent, CLQ_ANY_PARENT)) {
-		clq_log_err("remote Kinto: lists of all users cannot be "
-		    "asked for");
+	if (kr_of_all_users(coll))
 		return CLQ_FAILED;
-	}
 	call.path = clq_arena_printf(arena, "%.*s/records",
 	    CLQ_FMT(kr_list_path(k, arena, coll)));
-	if (make)
-		rc = kr_ask_making(k, arena, coll, &call);
-	else
-		rc = kr_ask(k, arena, &call);
+	rc = make ? kr_ask_making(k, arena, coll, &call) :
+	    kr_ask(k, arena, &call);
 	if (rc == CLQ_OK)
 		*out = call.status == 200 ? call.etag : 0;
 	return rc;

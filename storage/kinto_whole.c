@@ -21,10 +21,9 @@ static enum clq_status
 delete_path(struct kr *k, struct clq_arena *arena, struct clq_str path)
 {
 	struct kr_call call = { .method = "DELETE", .path = path };
-	enum clq_status rc = kr_ask(k, arena, &call);
 
 	/* 403, 404: there is no such bucket */
-	return rc;
+	return kr_ask(k, arena, &call);
 }
 
 /* True if the list is that of `parent`, or below it. */
