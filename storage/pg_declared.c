@@ -36,15 +36,6 @@ static const struct pg_stmt declared = { PG_DECLARED,
 
 /* ---- learning ---------------------------------------------------------- */
 
-static struct clq_str
-member(const cJSON *tree, const char *name)
-{
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(tree, name);
-
-	return cJSON_IsString(v) ? clq_json_str(v) :
-	    (struct clq_str){ NULL, 0 };
-}
-
 /* What a comment says; false if it is not one of ours. */
 static bool
 parse(struct clq_arena *arena, const PGresult *res, int row,
@@ -55,9 +46,9 @@ parse(struct clq_arena *arena, const PGresult *res, int row,
 
 	if (clq_json_parse(arena, text, &tree, &why) != CLQ_OK)
 		return false;
-	coll->resource = member(tree, "resource");
-	coll->parent = member(tree, "parent");
-	*field = member(tree, "field");
+	coll->resource = clq_json_str(clq_json_get(tree, "resource"));
+	coll->parent = clq_json_str(clq_json_get(tree, "parent"));
+	*field = clq_json_str(clq_json_get(tree, "field"));
 	return coll->resource.len > 0 && coll->parent.p != NULL &&
 	    field->len > 0 && pg_names_of(arena, *field).n <=
 	    PG_MAX_INDEXED_NAMES;

@@ -116,12 +116,9 @@ read_all(struct sq_db *q, struct clq_arena *arena, struct sq_declared **out,
 		return q->doomed;
 	while ((status = sq_step(q, stmt)) == CLQ_OK) {
 		if (count == cap) {
-			struct sq_declared *more = clq_arena_calloc(arena,
-			    cap = cap * 2 + 8, sizeof *more);
-
-			if (count > 0)
-				memcpy(more, items, count * sizeof *more);
-			items = more;
+			cap = cap * 2 + 8;
+			items = clq_arena_grow(arena, items, count *
+			    sizeof *items, cap * sizeof *items);
 		}
 		coll.resource = sq_column_dup(arena, stmt, 0);
 		coll.parent = sq_column_dup(arena, stmt, 1);

@@ -47,10 +47,11 @@ next_place(struct clq_arena *arena, struct clq_page *page, size_t *cap)
 /*
  * A range may hold nearly all objects, which then would all be sorted for the
  * first page, although the index of the default order comes upon enough of
- * them at once. true: the range holds MANY or more.
+ * them at once. true: the range of `page`, the statement for query, holds MANY
+ * or more.
  */
 static bool
-too_wide(struct sq_db *q, struct clq_arena *arena,
+too_wide(struct sq_db *q, struct clq_arena *arena, const struct sq_sql *page,
     const struct clq_query *query)
 {
 	struct clq_query range = *query;
@@ -60,11 +61,10 @@ too_wide(struct sq_db *q, struct clq_arena *arena,
 	struct sq_sql b;
 	size_t i;
 
-	sq_sql_query_by(&b, q, arena, "", query, false);
 	served = clq_arena_calloc(arena, query->nfilters, sizeof *served);
 	range.filters = served;
 	for (range.nfilters = i = 0; i < query->nfilters; i++)
-		if (sq_index_serves(&b, &query->filters[i]))
+		if (sq_index_serves(page, &query->filters[i]))
 			served[range.nfilters++] = query->filters[i];
 	sq_sql_query_by(&b, q, arena, "SELECT count(*) FROM (SELECT 1",
 	    &range, false);
@@ -86,7 +86,7 @@ begin_page(struct sq_db *q, struct sq_sql *b, struct clq_arena *arena,
 	if (b->index == NULL || !b->by_range || b->in_order ||
 	    query->limit == 0 || b->sorts->n > 1 || b->nothing)
 		return;
-	if (too_wide(q, arena, query))
+	if (too_wide(q, arena, b, query))
 		sq_sql_query(b, arena, head, query, deleted);
 }
 
