@@ -561,10 +561,15 @@ struct pg_sql {
 
 enum pg_column { PG_DOCUMENT, PG_ID, PG_MODIFIED };
 
+enum {
+	PG_MAX_PATH = 3,	/* names of a path that is written out */
+	PG_PATH_TEXTS = 6	/* that the expression for it is made of */
+};
+
 /* A field of a query; its expression can be written any number of times. */
 struct pg_field {
 	enum pg_column	 column;
-	unsigned	 args[6];	/* of the names on the path */
+	const char	*texts[PG_PATH_TEXTS];	/* parameters, with type */
 	size_t		 n;		/* names on the path; 0: deep */
 	const struct pg_declared *declared;	/* its index; or NULL */
 	const struct pg_table_column *own;	/* its column; or NULL */
@@ -586,6 +591,12 @@ struct pg_field pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
     struct clq_str path);
 /* The names between the dots. */
 struct clq_strs pg_names_of(struct clq_arena *arena, struct clq_str path);
+/* The texts that the expression for a path of at most PG_MAX_PATH names
+ * compares with; returns how many. And that expression, with each of them as
+ * it is to be written. */
+size_t pg_path_texts(const struct clq_strs *names,
+    struct clq_str texts[PG_PATH_TEXTS]);
+void pg_sql_path(struct clq_buf *b, size_t n, const char *const *texts);
 void pg_sql_field(struct pg_sql *b, const struct pg_field *f);
 
 /* One filter of a query on coll as " AND ...". */
@@ -609,8 +620,6 @@ void pg_sql_sort(struct pg_sql *b, const struct pg_field *f,
     bool descending);
 
 /* ---- pg_index.c, pg_declared.c: declared indexes ------------------------- */
-
-enum { PG_MAX_INDEXED_NAMES = 3 };	/* of the path of an indexed field */
 
 /* All texts of an index, in arena; coll and field are borrowed. */
 void pg_index_describe(struct clq_arena *arena, const struct clq_coll *coll,

@@ -51,7 +51,7 @@ parse(struct clq_arena *arena, const PGresult *res, int row,
 	*field = clq_json_str(clq_json_get(tree, "field"));
 	return coll->resource.len > 0 && coll->parent.p != NULL &&
 	    field->len > 0 && pg_names_of(arena, *field).n <=
-	    PG_MAX_INDEXED_NAMES;
+	    PG_MAX_PATH;
 }
 
 static void
@@ -243,10 +243,10 @@ change(void *self, const struct clq_coll *coll, struct clq_str field,
 		clq_arena_free(&arena);
 		return CLQ_INVALID;
 	}
-	if (pg_names_of(arena, field).n > PG_MAX_INDEXED_NAMES) {
+	if (pg_names_of(arena, field).n > PG_MAX_PATH) {
 		clq_log_err("postgresql: %.*s: a field of more than %d names "
 		    "cannot have an index", CLQ_FMT(field),
-		    (int)PG_MAX_INDEXED_NAMES);
+		    (int)PG_MAX_PATH);
 		clq_arena_free(&arena);
 		return CLQ_INVALID;
 	}

@@ -39,41 +39,23 @@ add_literal(struct clq_buf *b, struct clq_str s)
 	clq_buf_adds(b, "'::text");
 }
 
-/* The names i ... j - 1 of a path, with the dots between them. */
-static const char *
-part(struct clq_arena *arena, const struct clq_strs *names, size_t i,
-    size_t j)
-{
-	const struct clq_str *last = &names->items[j - 1];
-	const char *from = names->items[i].p;
-	struct clq_buf b;
-
-	clq_buf_init(&b, arena, 32);
-	add_literal(&b, (struct clq_str){ from,
-	    (size_t)(last->p - from) + last->len });
-	return clq_arena_cstr(arena, clq_buf_str(&b));
-}
-
-/* The longest literal name first, as pg_sql_field() does. */
 static const char *
 value_of(struct clq_arena *arena, struct clq_str field)
 {
 	struct clq_strs names = pg_names_of(arena, field);
-	const char *whole = part(arena, &names, 0, names.n), *a, *b, *c;
+	struct clq_str texts[PG_PATH_TEXTS];
+	const char *literals[PG_PATH_TEXTS];
+	size_t n = pg_path_texts(&names, texts), i;
+	struct clq_buf b;
 
-	if (names.n == 1)
-		return clq_arena_printf(arena, "(data->%s)", whole).p;
-	a = part(arena, &names, 0, 1);
-	b = part(arena, &names, 1, 2);
-	if (names.n == 2)
-		return clq_arena_printf(arena, "COALESCE(data->%s,"
-		    " data->%s->%s)", whole, a, b).p;
-	c = part(arena, &names, 2, 3);
-	return clq_arena_printf(arena, "COALESCE(data->%s,"
-	    " CASE WHEN data ? %s THEN data->%s->%s"
-	    " ELSE COALESCE(data->%s->%s, data->%s->%s->%s) END)",
-	    whole, part(arena, &names, 0, 2), part(arena, &names, 0, 2), c,
-	    a, part(arena, &names, 1, 3), a, b, c).p;
+	for (i = 0; i < n; i++) {
+		clq_buf_init(&b, arena, 32);
+		add_literal(&b, texts[i]);
+		literals[i] = clq_arena_cstr(arena, clq_buf_str(&b));
+	}
+	clq_buf_init(&b, arena, 64);
+	pg_sql_path(&b, names.n, literals);
+	return clq_arena_cstr(arena, clq_buf_str(&b));
 }
 
 static const char *

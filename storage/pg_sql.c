@@ -62,14 +62,50 @@ pg_names_of(struct clq_arena *arena, struct clq_str path)
 }
 
 /* The names i ... j - 1 with the dots between them. */
-static unsigned
-arg_part(struct pg_sql *b, const struct clq_strs *names, size_t i, size_t j)
+static struct clq_str
+part(const struct clq_strs *names, size_t i, size_t j)
 {
-	const char *from = names->items[i].p;
 	const struct clq_str *last = &names->items[j - 1];
-	struct clq_str part = { from, (size_t)(last->p - from) + last->len };
+	const char *from = names->items[i].p;
 
-	return pg_arg_text(&b->args, part);
+	return (struct clq_str){ from, (size_t)(last->p - from) + last->len };
+}
+
+size_t
+pg_path_texts(const struct clq_strs *names,
+    struct clq_str texts[PG_PATH_TEXTS])
+{
+	texts[0] = part(names, 0, names->n);
+	switch (names->n) {
+	case 1:
+		return 1;
+	case 2:
+		texts[1] = names->items[0];
+		texts[2] = names->items[1];
+		return 3;
+	}
+	texts[1] = part(names, 0, 2);
+	texts[2] = names->items[2];
+	texts[3] = names->items[0];
+	texts[4] = part(names, 1, 3);
+	texts[5] = names->items[1];
+	return PG_PATH_TEXTS;
+}
+
+/* The longest literal name first, then descend (section 04-3). */
+void
+pg_sql_path(struct clq_buf *b, size_t n, const char *const *a)
+{
+	if (n == 1)
+		clq_buf_printf(b, "(data->%s)", a[0]);
+	else if (n == 2)
+		clq_buf_printf(b, "COALESCE(data->%s, data->%s->%s)", a[0],
+		    a[1], a[2]);
+	else
+		clq_buf_printf(b, "COALESCE(data->%s, CASE WHEN data ? %s"
+		    " THEN data->%s->%s ELSE COALESCE(data->%s->%s,"
+		    " data->%s->%s->%s) END)", a[0], a[1], a[1], a[2], a[3],
+		    a[4], a[3], a[5], a[2]);
 }
 
 struct pg_field
@@ -77,7 +113,9 @@ pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
     struct clq_str path)
 {
 	struct pg_field f = { .column = column_of(path), .n = 1 };
+	struct clq_str texts[PG_PATH_TEXTS] = { path };
 	struct clq_strs names;
+	size_t i, n = 1;
 
 	if (f.column == PG_DOCUMENT && b->table != NULL)
 		f.own = pg_table_column(b->table, path);
@@ -85,35 +123,27 @@ pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
 	    (f.declared = pg_index_find(b->db, coll, path)) != NULL)
 		return f;
 	names = pg_names_of(b->arena, path);
-	f.n = names.n;
-	switch (names.n) {
-	case 2:
-		f.args[0] = pg_arg_text(&b->args, path);
-		f.args[1] = pg_arg_text(&b->args, names.items[0]);
-		f.args[2] = pg_arg_text(&b->args, names.items[1]);
-		break;
-	case 3:
-		f.args[0] = pg_arg_text(&b->args, path);
-		f.args[1] = arg_part(b, &names, 0, 2);
-		f.args[2] = pg_arg_text(&b->args, names.items[2]);
-		f.args[3] = pg_arg_text(&b->args, names.items[0]);
-		f.args[4] = arg_part(b, &names, 1, 3);
-		f.args[5] = pg_arg_text(&b->args, names.items[1]);
-		break;
-	default:
-		/* too many to be worth it: the literal name only */
-		f.n = names.n == 1 || names.n > MAX_NAMES ? 1 : 0;
-		f.args[0] = f.n == 1 ? pg_arg_text(&b->args, path) :
-		    pg_arg_strs(&b->args, names);
+	if (names.n > PG_MAX_PATH && names.n <= MAX_NAMES) {
+		f.n = 0;
+		f.texts[0] = clq_arena_printf(b->arena, "$%u::text[]",
+		    pg_arg_strs(&b->args, names)).p;
+		return f;
 	}
+	/* too many to be worth it: the literal name only */
+	if (names.n <= PG_MAX_PATH) {
+		f.n = names.n;
+		n = pg_path_texts(&names, texts);
+	}
+	for (i = 0; i < n; i++)
+		f.texts[i] = clq_arena_printf(b->arena, "$%u::text",
+		    pg_arg_text(&b->args, texts[i])).p;
 	return f;
 }
 
-/* The longest literal name first, then descend (section 04-3). */
 void
 pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 {
-	const unsigned *a = f->args;
+	const char *a = f->texts[0];
 
 	if (f->column != PG_DOCUMENT)
 		pg_sql_add(b, f->column == PG_ID ? "id" : "last_modified");
@@ -122,29 +152,19 @@ pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 		    "to_jsonb(c%zu)", f->own->n);
 	else if (f->declared != NULL)
 		pg_sql_add(b, f->declared->value);
-	else if (f->n == 1)
-		clq_buf_printf(&b->text, "(data->$%u::text)", a[0]);
-	else if (f->n == 2)
-		clq_buf_printf(&b->text, "COALESCE(data->$%u::text,"
-		    " data->$%u::text->$%u::text)", a[0], a[1], a[2]);
-	else if (f->n == 3)
-		clq_buf_printf(&b->text, "COALESCE(data->$%u::text,"
-		    " CASE WHEN data ? $%u::text"
-		    " THEN data->$%u::text->$%u::text"
-		    " ELSE COALESCE(data->$%u::text->$%u::text,"
-		    " data->$%u::text->$%u::text->$%u::text) END)",
-		    a[0], a[1], a[1], a[2], a[3], a[4], a[3], a[5], a[2]);
+	else if (f->n > 0)
+		pg_sql_path(&b->text, f->n, f->texts);
 	else
 		clq_buf_printf(&b->text, "(WITH RECURSIVE p(v, i) AS ("
 		    "SELECT data, 0 UNION ALL SELECT p.v->k.name, k.j"
 		    " FROM p CROSS JOIN LATERAL (SELECT j, array_to_string("
-		    "($%u::text[])[p.i + 1:j], '.') AS name"
-		    " FROM generate_series(cardinality($%u::text[]),"
+		    "(%s)[p.i + 1:j], '.') AS name"
+		    " FROM generate_series(cardinality(%s),"
 		    " p.i + 1, -1) AS j WHERE jsonb_typeof(p.v) = 'object'"
-		    " AND p.v ? array_to_string(($%u::text[])[p.i + 1:j],"
+		    " AND p.v ? array_to_string((%s)[p.i + 1:j],"
 		    " '.') ORDER BY j DESC LIMIT 1) AS k)"
-		    " SELECT v FROM p WHERE i = cardinality($%u::text[]))",
-		    a[0], a[0], a[0], a[0]);
+		    " SELECT v FROM p WHERE i = cardinality(%s))",
+		    a, a, a, a);
 }
 
 /* ---- where ------------------------------------------------------------- */
