@@ -47,7 +47,9 @@ sources() {
 	list storage_memory_sources storage/memory*.[ch]
 	list storage_postgresql_sources storage/pg.c
 	list storage_postgresql_common storage/pg.h storage/pg_*.[ch]
-	list storage_redis_sources storage/redis*.[ch]
+	list storage_redis_common storage/redis_address.[ch]
+	list storage_redis_sources $(printf '%s\n' storage/redis*.[ch] |
+	    grep -v /redis_address)
 	list storage_kinto_sources storage/kinto*.[ch]
 	list cache_memory_sources cache/memory.[ch] cache/memory_*.[ch]
 	list cache_memcached_sources cache/memcached*.[ch]

@@ -19,6 +19,8 @@
 #include <hiredis/hiredis.h>
 #include <sys/types.h>
 
+#include "storage/redis_address.h"
+
 enum { RD_MAGIC = 0x72656469 };
 
 /* Scripts, by their place in redis_conn.c's table. */
@@ -54,12 +56,7 @@ struct rd_db {
 
 	/* Configuration; read-only after configure. */
 	struct clq_arena	*arena;
-	const char		*host;		/* or NULL: path */
-	int			 port;
-	const char		*path;		/* of a UNIX socket */
-	const char		*user;		/* or NULL */
-	const char		*password;	/* or NULL */
-	int64_t			 number;	/* of the database */
+	struct redis_address	 address;
 	const char		*shown;		/* for logs, no secret */
 	clq_msec		 connect_timeout;
 	clq_msec		 timeout;	/* of a command, and of a lock */

@@ -297,18 +297,19 @@ timeval_of(clq_msec t)
 static bool
 login(struct rd_db *db, struct clq_arena *arena)
 {
+	const struct redis_address *a = &db->address;
 	struct rd_call c;
 
-	if (db->password != NULL) {
+	if (a->password != NULL) {
 		rd_call(&c, arena, "AUTH");
-		if (db->user != NULL)
-			rd_arg(&c, clq_str_of(db->user));
-		rd_arg(&c, clq_str_of(db->password));
+		if (a->user != NULL)
+			rd_arg(&c, clq_str_of(a->user));
+		rd_arg(&c, clq_str_of(a->password));
 		if (rd_ask(db, &c) == NULL)
 			return false;
 	}
 	rd_call(&c, arena, "SELECT");
-	rd_arg_int(&c, db->number);
+	rd_arg_int(&c, a->number);
 	return rd_ask(db, &c) != NULL;
 }
 
@@ -388,6 +389,7 @@ rd_connect(struct rd_db *db)
 {
 	struct timeval t = timeval_of(db->connect_timeout < db->timeout ?
 	    db->connect_timeout : db->timeout);
+	const struct redis_address *a = &db->address;
 
 	if (db->conn != NULL)
 		check_idle(db);
@@ -395,8 +397,8 @@ rd_connect(struct rd_db *db)
 		return CLQ_OK;
 	if (db->delay > 0 && clq_monotonic() < db->retry_at)
 		return db->doomed = CLQ_UNAVAILABLE;
-	db->conn = db->path != NULL ? redisConnectUnixWithTimeout(db->path,
-	    t) : redisConnectWithTimeout(db->host, db->port, t);
+	db->conn = a->path != NULL ? redisConnectUnixWithTimeout(a->path, t) :
+	    redisConnectWithTimeout(a->host, a->port, t);
 	db->pid = getpid();
 	if (db->conn == NULL || db->conn->err != 0) {
 		lost(db);

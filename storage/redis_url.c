@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Settings of the Redis backend, checked in the master: where it is, how long
- * to wait. redis://[[user]:password@]host[:port][/number], or
- * unix://[[user]:password@]/path/of/socket[?db=number].
+ * to wait.
  */
 #include "storage/redis.h"
 
@@ -29,93 +28,15 @@ static const struct clq_setting permission_table[] = {
 static const struct clq_setting cache_table[] = { TABLE("cache_") };
 /* clang-format on */
 
-static const char *
-decoded(struct rd_db *db, struct clq_str s)
-{
-	return clq_arena_cstr(db->arena, clq_url_decode(db->arena, s, false));
-}
-
-/* "user:password" or ":password". */
-static void
-read_login(struct rd_db *db, struct clq_str login)
-{
-	size_t colon = clq_str_find(login, ':', 0);
-
-	if (colon > 0)
-		db->user = decoded(db, clq_str_sub(login, 0, colon));
-	if (colon < login.len)
-		db->password = decoded(db, clq_str_sub(login, colon + 1,
-		    login.len));
-}
-
-/* "host", "host:port", "[::1]:port"; empty: localhost. */
-static bool
-read_host(struct rd_db *db, struct clq_str s)
-{
-	size_t from = 0, colon;
-	int64_t port = 6379;
-
-	if (clq_str_starts(s, "[")) {
-		from = clq_str_find(s, ']', 0);
-		db->host = decoded(db, clq_str_sub(s, 1, from));
-		if (from == s.len)
-			return false;
-	}
-	colon = clq_str_find(s, ':', from);
-	if (colon < s.len && (!clq_str_int(clq_str_sub(s, colon + 1, s.len),
-	    &port) || port < 1 || port > 65535))
-		return false;
-	db->port = (int)port;
-	if (db->host == NULL)
-		db->host = colon > 0 ? decoded(db, clq_str_sub(s, 0, colon)) :
-		    "localhost";
-	return true;
-}
-
-static bool
-read_number(struct rd_db *db, struct clq_str s)
-{
-	return s.len == 0 || (clq_str_int(s, &db->number) &&
-	    db->number >= 0 && db->number <= 65535);
-}
-
-/* What follows "unix://". */
-static bool
-read_path(struct rd_db *db, struct clq_str s)
-{
-	size_t at = clq_str_search(s, CLQ_STR("?db="));
-
-	db->path = decoded(db, clq_str_sub(s, 0, at));
-	db->shown = db->path;
-	return db->path[0] == '/' && (at == s.len || read_number(db,
-	    clq_str_sub(s, at + 4, s.len)));
-}
-
 static bool
 read_url(struct rd_db *db, struct clq_str url)
 {
-	bool is_unix = clq_str_starts(url, "unix://");
-	size_t at, slash;
+	struct redis_address *a = &db->address;
 
-	if (!is_unix && !clq_str_starts(url, "redis://"))
+	if (!redis_address(db->arena, url, a))
 		return false;
-	url = clq_str_sub(url, clq_str_search(url, CLQ_STR("://")) + 3,
-	    url.len);
-	slash = clq_str_find(url, '/', 0);
-	for (at = slash; at > 0 && url.p[at - 1] != '@'; at--)
-		;
-	if (at > 0) {	/* the last '@': passwords may have others */
-		read_login(db, clq_str_sub(url, 0, at - 1));
-		url = clq_str_sub(url, at, url.len);
-	}
-	if (is_unix)
-		return read_path(db, url);
-	slash = clq_str_find(url, '/', 0);
-	if (!read_host(db, clq_str_sub(url, 0, slash)) ||
-	    !read_number(db, clq_str_sub(url, slash + 1, url.len)))
-		return false;
-	db->shown = clq_arena_printf(db->arena, "%.100s:%d/%lld", db->host,
-	    db->port, (long long)db->number).p;
+	db->shown = a->path != NULL ? a->path : clq_arena_printf(db->arena,
+	    "%.100s:%d/%lld", a->host, a->port, (long long)a->number).p;
 	return true;
 }
 

@@ -7,13 +7,14 @@
  * connection: the Python original's pool_size is taken and means nothing. What
  * the server does not acknowledge is pushed again.
  */
-#include "redis.h"
-
+#include <cliquet/app.h>
 #include <cliquet/buf.h>
 #include <cliquet/str.h>
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+
+#include "storage/redis_address.h"
 
 struct pusher {
 	struct redis_address	 address;

@@ -16,6 +16,7 @@ read_(const char *url)
 {
 	static char text[512];
 	struct clq_settings *settings;
+	const struct redis_address *a;
 	struct rd_db *db;
 	void *self = NULL;
 
@@ -25,11 +26,12 @@ read_(const char *url)
 	    &settings), CLQ_OK);
 	if (rd_configure(settings, "storage", &self) == CLQ_OK) {
 		db = rd_self(self);
+		a = &db->address;
 		(void)snprintf(text, sizeof text, "%s|%s|%s|%d|%lld",
-		    db->user != NULL ? db->user : "",
-		    db->password != NULL ? db->password : "",
-		    db->path != NULL ? db->path : db->host, db->port,
-		    (long long)db->number);
+		    a->user != NULL ? a->user : "",
+		    a->password != NULL ? a->password : "",
+		    a->path != NULL ? a->path : a->host, a->port,
+		    (long long)a->number);
 		cr_expect_null(strstr(db->shown, "secret"));
 		clq_plugin.backend->close(self);
 	} else {
@@ -65,7 +67,8 @@ Test(redis_url, is_refused, .init = cr_redirect_stderr)
 {
 	static const char *const all[] = {
 		"rediss://h", "http://h", "redis://h:0", "redis://h:65536",
-		"redis://h:x", "redis://[::1", "redis://h/x", "redis://h/-1",
+		"redis://h:x", "redis://h:", "redis://[::1", "redis://[::1]x",
+		"redis://h/x", "redis://h/-1",
 		"unix://run/r.sock", "unix://", "unix:///r?db=x",
 	};
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* URLs of the listener `redis`. */
-#include "apps/redis/redis.h"
-
+/* URLs of Redis, as the storage and the listener read them. */
 #include <cliquet/str.h>
 
 #include <criterion/criterion.h>
+
+#include "storage/redis_address.h"
 
 static struct clq_arena *arena;
 
@@ -72,7 +72,8 @@ Test(redis_address, of_a_socket)
 Test(redis_address, that_is_none)
 {
 	static const char *const wrong[] = { "", "redis:", "http://h",
-		"rediss://h", "redis://h:0", "redis://h:x", "redis://h:65536",
+		"rediss://h", "redis://h:", "redis://h:0", "redis://h:x",
+		"redis://h:65536",
 		"redis://h/x", "redis://h/-1", "redis://[::1", "redis://[::1]x",
 		"redis://[::1]:x", "unix://r.sock", "unix://",
 		"unix:///r?db=x" };
