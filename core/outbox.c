@@ -104,18 +104,15 @@ read_options(struct clq_server *srv, struct clq_outbox *box,
     const char *prefix)
 {
 	struct clq_settings *s = srv->settings;
-	struct clq_setting *table = clq_arena_calloc(srv->arena,
-	    CLQ_COUNT(options), sizeof *table);
+	struct clq_setting rows[CLQ_COUNT(options)];
+	const struct clq_setting *table;
 	struct clq_str full;
 
-	for (size_t i = 0; i < CLQ_COUNT(options); i++) {
-		table[i] = options[i];
-		table[i].key = clq_arena_printf(srv->arena, "%s%s", prefix,
-		    options[i].key).p;
-	}
-	table[OBJECTS].def = box->kind->flags & CLQ_LISTENER_BRIEF ?
+	memcpy(rows, options, sizeof rows);
+	rows[OBJECTS].def = box->kind->flags & CLQ_LISTENER_BRIEF ?
 	    "false" : "true";
-	if (clq_settings_declare(s, table, CLQ_COUNT(options)) != CLQ_OK)
+	table = clq_settings_declare_below(s, prefix, rows, CLQ_COUNT(rows));
+	if (table == NULL)
 		return CLQ_INVALID;
 	box->objects = clq_settings_bool(s, table[OBJECTS].key, true);
 	box->processes = (int)number(s, table, PROCESSES);

@@ -458,3 +458,17 @@ clq_settings_declare(struct clq_settings *s, const struct clq_setting *table,
 	s->wrong = s->wrong || was_wrong;
 	return rc;
 }
+
+const struct clq_setting *
+clq_settings_declare_below(struct clq_settings *s, const char *prefix,
+    const struct clq_setting *table, size_t n)
+{
+	struct clq_setting *rows = clq_arena_calloc(s->arena, n, sizeof *rows);
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i] = table[i];
+		rows[i].key = clq_arena_printf(s->arena, "%s%s", prefix,
+		    table[i].key).p;
+	}
+	return clq_settings_declare(s, rows, n) == CLQ_OK ? rows : NULL;
+}

@@ -33,7 +33,6 @@ enum {
 };
 
 struct command {
-	const char	*name;		/* of the listener */
 	char		*argv[MAX_WORDS + 1];
 	int64_t		 timeout;	/* seconds */
 };
@@ -66,17 +65,13 @@ configure(struct clq_server *srv, const char *listener, const char *prefix,
 {
 	struct clq_arena *arena = clq_server_arena(srv);
 	struct clq_settings *s = clq_server_settings(srv);
-	struct clq_setting *t = clq_arena_calloc(arena, CLQ_COUNT(options),
-	    sizeof *t);
 	struct command *c = clq_arena_alloc(arena, sizeof *c);
+	const struct clq_setting *t;
 	struct clq_strs words;
 
-	for (size_t i = 0; i < CLQ_COUNT(options); i++) {
-		t[i] = options[i];
-		t[i].key = clq_arena_printf(arena, "%s%s", prefix,
-		    options[i].key).p;
-	}
-	if (clq_settings_declare(s, t, CLQ_COUNT(options)) != CLQ_OK)
+	t = clq_settings_declare_below(s, prefix, options,
+	    CLQ_COUNT(options));
+	if (t == NULL)
 		return CLQ_INVALID;
 	words = clq_settings_list(s, t[0].key);
 	if (words.n == 0 || words.n > MAX_WORDS)
@@ -89,7 +84,6 @@ configure(struct clq_server *srv, const char *listener, const char *prefix,
 		return clq_settings_error(s, t[0].key, "%s: %s", c->argv[0],
 		    c->argv[0][0] != '/' ? "is no absolute path" :
 		    strerror(errno));
-	c->name = listener;
 	c->timeout = clq_settings_int(s, t[1].key, 10);
 	*ctx = c;
 	return CLQ_OK;

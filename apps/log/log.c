@@ -19,30 +19,32 @@ struct logger {
 	bool		 objects;
 };
 
+static const struct clq_setting options[] = {
+	{ "format", CLQ_SET_STR, "text", 0, 0, NULL,
+	  "Lines as text, or as JSON (the payload)." },
+	{ "objects", CLQ_SET_BOOL, "false", 0, 0, NULL,
+	  "Log the objects too, as JSON." },
+};
+
 static enum clq_status
 configure(struct clq_server *srv, const char *listener, const char *prefix,
     void **ctx)
 {
-	struct clq_arena *arena = clq_server_arena(srv);
 	struct clq_settings *s = clq_server_settings(srv);
-	struct clq_setting *table = clq_arena_calloc(arena, 2, sizeof *table);
-	struct logger *l = clq_arena_alloc(arena, sizeof *l);
+	struct logger *l = clq_arena_alloc(clq_server_arena(srv), sizeof *l);
+	const struct clq_setting *t;
 	struct clq_str format;
 
-	table[0] = (struct clq_setting){ clq_arena_printf(arena, "%sformat",
-	    prefix).p, CLQ_SET_STR, "text", 0, 0, NULL,
-	    "Lines as text, or as JSON (the payload)." };
-	table[1] = (struct clq_setting){ clq_arena_printf(arena, "%sobjects",
-	    prefix).p, CLQ_SET_BOOL, "false", 0, 0, NULL,
-	    "Log the objects too, as JSON." };
-	if (clq_settings_declare(s, table, 2) != CLQ_OK)
+	t = clq_settings_declare_below(s, prefix, options,
+	    CLQ_COUNT(options));
+	if (t == NULL)
 		return CLQ_INVALID;
-	format = clq_settings_str(s, table[0].key);
+	format = clq_settings_str(s, t[0].key);
 	l->name = listener;
 	l->json = clq_str_is(format, "json");
-	l->objects = clq_settings_bool(s, table[1].key, false);
+	l->objects = clq_settings_bool(s, t[1].key, false);
 	if (!l->json && !clq_str_is(format, "text"))
-		return clq_settings_error(s, table[0].key,
+		return clq_settings_error(s, t[0].key,
 		    "\"%.*s\" is not one of text, json", CLQ_FMT(format));
 	*ctx = l;
 	return CLQ_OK;

@@ -41,27 +41,22 @@ configure(struct clq_server *srv, const char *listener, const char *prefix,
 {
 	struct clq_arena *arena = clq_server_arena(srv);
 	struct clq_settings *s = clq_server_settings(srv);
-	struct clq_setting *table = clq_arena_calloc(arena,
-	    CLQ_COUNT(options), sizeof *table);
 	struct pusher *p = clq_arena_alloc(arena, sizeof *p);
+	const struct clq_setting *t;
 
 	(void)listener;
-	for (size_t i = 0; i < CLQ_COUNT(options); i++) {
-		table[i] = options[i];
-		table[i].key = clq_arena_printf(arena, "%s%s", prefix,
-		    options[i].key).p;
-	}
-	if (clq_settings_declare(s, table, CLQ_COUNT(options)) != CLQ_OK)
+	t = clq_settings_declare_below(s, prefix, options,
+	    CLQ_COUNT(options));
+	if (t == NULL)
 		return CLQ_INVALID;
-	p->list = clq_settings_str(s, table[1].key);
-	p->timeout = clq_settings_int(s, table[3].key, 5);
+	p->list = clq_settings_str(s, t[1].key);
+	p->timeout = clq_settings_int(s, t[3].key, 5);
 	if (p->list.len == 0)
-		return clq_settings_error(s, table[1].key, "is empty; it is "
-		    "the name of a list");
-	if (!redis_address(arena, clq_settings_str(s, table[0].key),
-	    &p->address))
-		return clq_settings_error(s, table[0].key, "is no URL of "
-		    "Redis: redis://[[user]:password@]host[:port][/number] or "
+		return clq_settings_error(s, t[1].key, "is empty; it is the "
+		    "name of a list");
+	if (!redis_address(arena, clq_settings_str(s, t[0].key), &p->address))
+		return clq_settings_error(s, t[0].key, "is no URL of Redis: "
+		    "redis://[[user]:password@]host[:port][/number] or "
 		    "unix:///path[?db=number]; TLS is not spoken");
 	*ctx = p;
 	return CLQ_OK;

@@ -127,17 +127,13 @@ configure(struct clq_server *srv, const char *listener, const char *prefix,
 {
 	struct clq_arena *arena = clq_server_arena(srv);
 	struct clq_settings *s = clq_server_settings(srv);
-	struct clq_setting *t = clq_arena_calloc(arena, CLQ_COUNT(options),
-	    sizeof *t);
 	struct hook *h = clq_arena_alloc(arena, sizeof *h);
+	const struct clq_setting *t;
 	const char *wrong;
 
-	for (size_t i = 0; i < CLQ_COUNT(options); i++) {
-		t[i] = options[i];
-		t[i].key = clq_arena_printf(arena, "%s%s", prefix,
-		    options[i].key).p;
-	}
-	if (clq_settings_declare(s, t, CLQ_COUNT(options)) != CLQ_OK)
+	t = clq_settings_declare_below(s, prefix, options,
+	    CLQ_COUNT(options));
+	if (t == NULL)
 		return CLQ_INVALID;
 	h->url = clq_settings_cstr(s, t[0].key);
 	h->ca_file = clq_settings_cstr(s, t[3].key);

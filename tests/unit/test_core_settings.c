@@ -433,3 +433,21 @@ Test(settings, checks_types_and_bounds)
 	cr_expect_eq(clq_settings_int(s, "batch_max_requests", 0), 0);
 	cr_expect_eq(clq_settings_int(s, "paginate_by", -7), -7);
 }
+
+Test(settings, declares_below_a_prefix)
+{
+	static const struct clq_setting options[] = {
+		{ "size", CLQ_SET_INT, "5", 1, 9, "bytes", "" },
+		{ "name", CLQ_SET_STR, NULL, 0, 0, NULL, "" },
+	};
+	const struct clq_setting *t;
+
+	cr_assert_eq(parse("a.one.name = x\na.two.size = 10\n"), CLQ_OK);
+	t = clq_settings_declare_below(s, "a.one.", options, 2);
+	cr_assert_not_null(t);
+	cr_expect_str_eq(t[0].key, "a.one.size");
+	cr_expect_eq(clq_settings_int(s, t[0].key, 0), 5);
+	cr_expect_str_eq(get(t[1].key), "x");
+	cr_expect_null(clq_settings_declare_below(s, "a.two.", options, 2));
+	cr_said("a.two.size: 10 is out of range");
+}

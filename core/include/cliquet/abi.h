@@ -26,7 +26,8 @@
  *		CLQ_FIELD_TYPED, clq_field_fault(); filters on STRING and URL
  *		compare texts; bad bounds and defaults are refused
  *	1.9	clq_backend_ops: on_behalf
- *	1.10	clq_storage_ops: map, written; clq_resource: table
+ *	1.10	clq_storage_ops: map, written; clq_resource: table;
+ *		clq_settings_declare_below()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H

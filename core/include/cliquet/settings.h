@@ -90,6 +90,17 @@ CLQ_API enum clq_status clq_settings_error(struct clq_settings *s,
 CLQ_API enum clq_status clq_settings_declare(struct clq_settings *s,
     const struct clq_setting *table, size_t n) CLQ_MUST_CHECK;
 
+/*
+ * The same for options whose keys are known at the start only: those of the
+ * table with the prefix in front, as a listener's
+ * "event_listeners.NAME.". Returns a copy of the table with the whole keys, in
+ * its order, that lives as long as s; NULL after wrong values were told. The
+ * table itself need not stay. Since 1.10.
+ */
+CLQ_API const struct clq_setting *clq_settings_declare_below(
+    struct clq_settings *s, const char *prefix,
+    const struct clq_setting *table, size_t n) CLQ_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif
