@@ -166,6 +166,18 @@ clq_base64_encode(struct clq_arena *arena, struct clq_str data)
 	return (struct clq_str){ p, cap - 1 };
 }
 
+struct clq_str
+clq_hex_base64(struct clq_arena *arena, struct clq_str digits)
+{
+	unsigned char *p = clq_arena_alloc(arena, digits.len / 2 + 1);
+	size_t n = 0;
+
+	sodium_ready();
+	(void)sodium_hex2bin(p, digits.len / 2, (const char *)bytes(digits),
+	    digits.len, NULL, &n, NULL);
+	return clq_base64_encode(arena, (struct clq_str){ (char *)p, n });
+}
+
 enum clq_status
 clq_base64_decode(struct clq_arena *arena, struct clq_str text,
     struct clq_str *out)

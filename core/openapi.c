@@ -145,23 +145,16 @@ static const struct clq_service services[] = {
 	      "\"304\":{\"$ref\":\"#/responses/304\"}}}}" },
 };
 
-/* base64 of the SHA-256 of the style, which is all that the page may use. */
+/* The style, known by its hash, is all that the page may use. */
 static struct clq_str
 page_csp(struct clq_arena *arena)
 {
-	struct clq_str hex = clq_sha256_hex(arena, clq_str_of(clq_oa_style));
-	char raw[32];
+	struct clq_str hash = clq_hex_base64(arena, clq_sha256_hex(arena,
+	    clq_str_of(clq_oa_style)));
 
-	for (size_t i = 0; i < sizeof raw; i++) {
-		char hi = hex.p[2 * i], lo = hex.p[2 * i + 1];
-
-		raw[i] = (char)((hi > '9' ? hi - 'a' + 10 : hi - '0') << 4 |
-		    (lo > '9' ? lo - 'a' + 10 : lo - '0'));
-	}
 	return clq_arena_printf(arena, "default-src 'none'; style-src "
 	    "'sha256-%.*s'; base-uri 'none'; form-action 'none'; "
-	    "frame-ancestors 'none'", CLQ_FMT(clq_base64_encode(arena,
-	    (struct clq_str){ raw, sizeof raw })));
+	    "frame-ancestors 'none'", CLQ_FMT(hash));
 }
 
 static enum clq_status

@@ -11,27 +11,13 @@
  */
 #include "admin.h"
 
-enum { SHA256_LEN = 32 };
-
-static int
-hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
 /* "'sha256-...'", as a policy names a script. */
 static void
 add_hash(struct clq_buf *b, struct clq_str script)
 {
-	char raw[SHA256_LEN];
-	const char *hex = clq_sha256_hex(b->arena, script).p;
-
-	for (size_t i = 0; i < sizeof raw; i++)
-		raw[i] = (char)(hex_digit(hex[2 * i]) << 4 |
-		    hex_digit(hex[2 * i + 1]));
 	clq_buf_adds(b, " 'sha256-");
-	clq_buf_add(b, clq_base64_encode(b->arena,
-	    (struct clq_str){ raw, sizeof raw }));
+	clq_buf_add(b, clq_hex_base64(b->arena,
+	    clq_sha256_hex(b->arena, script)));
 	clq_buf_addc(b, '\'');
 }
 

@@ -164,23 +164,6 @@ add_header(struct post *p, const char *text)
 		p->headers = more;
 }
 
-/* Raw bytes of the HMAC, which we are given in hex. */
-static struct clq_str
-signature(struct clq_arena *arena, struct clq_str key, struct clq_str message)
-{
-	struct clq_str hex = clq_hmac_hex(arena, key, message);
-	char raw[32];
-
-	for (size_t i = 0; i < sizeof raw; i++) {
-		int high = hex.p[2 * i], low = hex.p[2 * i + 1];
-
-		high = high <= '9' ? high - '0' : high - 'a' + 10;
-		low = low <= '9' ? low - '0' : low - 'a' + 10;
-		raw[i] = (char)(high << 4 | low);
-	}
-	return clq_base64_encode(arena, (struct clq_str){ raw, sizeof raw });
-}
-
 static void
 add_headers(struct post *p)
 {
@@ -195,9 +178,10 @@ add_headers(struct post *p)
 	add_header(p, clq_arena_printf(d->arena, "webhook-timestamp: %.*s",
 	    CLQ_FMT(now)).p);
 	if (p->hook->key.p != NULL && p->hook->key.len > 0) {
-		text = signature(d->arena, p->hook->key, clq_arena_printf(
-		    d->arena, "%.*s.%.*s.%.*s", CLQ_FMT(d->id), CLQ_FMT(now),
-		    CLQ_FMT(d->payload)));
+		text = clq_arena_printf(d->arena, "%.*s.%.*s.%.*s",
+		    CLQ_FMT(d->id), CLQ_FMT(now), CLQ_FMT(d->payload));
+		text = clq_hex_base64(d->arena, clq_hmac_hex(d->arena,
+		    p->hook->key, text));
 		add_header(p, clq_arena_printf(d->arena,
 		    "webhook-signature: v1,%.*s", CLQ_FMT(text)).p);
 	}

@@ -96,6 +96,16 @@ Test(crypto, base64_encodes)
 	}
 }
 
+Test(crypto, hex_becomes_base64)
+{
+	cr_expect(clq_str_is(clq_hex_base64(arena, CLQ_STR("00fffe")),
+	    "AP/+"));
+	cr_expect(clq_str_is(clq_hex_base64(arena, clq_sha256_hex(arena,
+	    CLQ_STR("abc"))),
+	    "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="));
+	cr_expect(clq_str_is(clq_hex_base64(arena, CLQ_STR("")), ""));
+}
+
 Test(crypto, base64_decodes_with_and_without_padding)
 {
 	struct clq_str s, code;

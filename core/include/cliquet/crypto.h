@@ -28,6 +28,10 @@ CLQ_API void clq_sha256_add(struct clq_sha256 *h, const void *p, size_t n);
 CLQ_API struct clq_str clq_sha256_end(struct clq_sha256 *h,
     struct clq_arena *arena);
 
+/* What hex digits such as these stand for, in base64. Since 1.10. */
+CLQ_API struct clq_str clq_hex_base64(struct clq_arena *arena,
+    struct clq_str hex);
+
 /* Standard alphabet with padding. */
 CLQ_API struct clq_str clq_base64_encode(struct clq_arena *arena,
     struct clq_str data);
