@@ -165,12 +165,11 @@ enum clq_status attachment_form_read(struct clq_request *req,
 enum clq_status attachment_refuse(struct clq_request *req, int errno_,
     const char *message);
 
+/* "/buckets/b/collections/c" of the request's path. */
 struct clq_str attachment_collection_uri(struct clq_request *req);
-struct clq_str attachment_record_uri(struct clq_request *req);
 
 /* True while this request itself changes the attribute. */
 bool attachment_own_change(const struct clq_request *req);
-void attachment_set_own_change(struct clq_request *req, bool own);
 
 /* Remove these files once the transaction has committed. */
 void attachment_remove_later(struct clq_request *req,

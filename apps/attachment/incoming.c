@@ -81,14 +81,12 @@ static void
 add(struct leftovers *l, const char *name, ino_t inode)
 {
 	struct clq_arena *arena = clq_request_arena(l->req);
-	ino_t *more;
+	size_t cap = l->cap * 2 + 16;
 
 	if (l->names.n == l->cap) {
-		l->cap = l->cap * 2 + 16;
-		more = clq_arena_calloc(arena, l->cap, sizeof *more);
-		if (l->names.n > 0)
-			memcpy(more, l->inodes, l->names.n * sizeof *more);
-		l->inodes = more;
+		l->inodes = clq_arena_grow(arena, l->inodes,
+		    l->cap * sizeof *l->inodes, cap * sizeof *l->inodes);
+		l->cap = cap;
 	}
 	l->inodes[l->names.n] = inode;
 	clq_strs_add(arena, &l->names, clq_arena_strdup(arena,

@@ -365,9 +365,8 @@ attachment_link_add(struct clq_request *req, struct clq_str record_uri,
 	void *self;
 
 	clq_json_set(link, "location", clq_json_new_str(location));
-	clq_json_set(link, "bucket_uri", clq_json_new_str(clq_str_sub(
-	    collection, 0, clq_str_find(collection, '/',
-	    strlen("/buckets/")))));
+	clq_json_set(link, "bucket_uri", clq_json_new_str(ancestor(
+	    collection, 1)));
 	clq_json_set(link, "collection_uri", clq_json_new_str(collection));
 	clq_json_set(link, "record_uri", clq_json_new_str(record_uri));
 	*w = (struct clq_write){

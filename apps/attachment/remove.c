@@ -70,19 +70,6 @@ attachment_remove_later(struct clq_request *req,
 
 /* ---- deletions ---------------------------------------------------------- */
 
-/* Everything below a collection or bucket. */
-static enum clq_status
-take_below(struct clq_request *req, const struct clq_event *event,
-    const char *field, struct clq_strs *found)
-{
-	enum clq_status rc = CLQ_OK;
-
-	for (size_t i = 0; i < event->nchanges && rc == CLQ_OK; i++)
-		rc = attachment_links_take_all(req, field,
-		    event->changes[i].uri, found);
-	return rc;
-}
-
 /* Of a bucket and of what lies in it; "/buckets/b/collections/c" or less. */
 static bool
 kept(struct clq_request *req, struct clq_str uri)
@@ -108,16 +95,14 @@ attachment_on_delete(struct clq_request *req, const struct clq_event *event,
 		return rc;
 	}
 	for (size_t i = 0; i < event->nchanges; i++) {
-		struct clq_event one = *event;
+		struct clq_str uri = event->changes[i].uri;
 
-		one.changes = &event->changes[i];
-		one.nchanges = 1;
 		found = (struct clq_strs){ NULL, 0, 0 };
-		rc = take_below(req, &one, strcmp(kind, "bucket") == 0 ?
-		    "bucket_uri" : "collection_uri", &found);
+		rc = attachment_links_take_all(req, strcmp(kind, "bucket") ==
+		    0 ? "bucket_uri" : "collection_uri", uri, &found);
 		if (rc != CLQ_OK)
 			return rc;
-		if (!kept(req, one.changes->uri))
+		if (!kept(req, uri))
 			attachment_remove_later(req, &found);
 	}
 	return CLQ_OK;

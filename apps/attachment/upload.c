@@ -41,8 +41,8 @@ attachment_collection_uri(struct clq_request *req)
 	    CLQ_FMT(collection));
 }
 
-struct clq_str
-attachment_record_uri(struct clq_request *req)
+static struct clq_str
+record_uri(struct clq_request *req)
 {
 	struct clq_str collection = attachment_collection_uri(req);
 	struct clq_str id = clq_request_var(req, "id");
@@ -57,8 +57,8 @@ attachment_own_change(const struct clq_request *req)
 	return clq_request_kept(req, &own_change_key) != NULL;
 }
 
-void
-attachment_set_own_change(struct clq_request *req, bool own)
+static void
+set_own_change(struct clq_request *req, bool own)
 {
 	static char yes;
 
@@ -72,10 +72,10 @@ change_record(struct clq_request *req, struct clq_str uri, bool exists,
 {
 	enum clq_status rc;
 
-	attachment_set_own_change(req, true);
+	set_own_change(req, true);
 	rc = clq_request_inner(req, exists ? CLQ_METHOD_PATCH :
 	    CLQ_METHOD_PUT, uri, clq_json_text(clq_request_arena(req), body));
-	attachment_set_own_change(req, false);
+	set_own_change(req, false);
 	return rc;
 }
 
@@ -166,7 +166,7 @@ read_once(struct clq_request *req, struct upload **out)
 	if (u == NULL) {
 		u = clq_arena_alloc(clq_request_arena(req), sizeof *u);
 		u->form.file.fd = -1;
-		u->record_uri = attachment_record_uri(req);
+		u->record_uri = record_uri(req);
 		u->collection = attachment_collection_uri(req);
 		attachment_sweep(req);
 		if ((rc = attachment_form_read(req, u->collection,
@@ -235,7 +235,7 @@ enum clq_status
 attachment_delete_view(struct clq_request *req, void *ctx)
 {
 	struct clq_arena *arena = clq_request_arena(req);
-	struct clq_str uri = attachment_record_uri(req);
+	struct clq_str uri = record_uri(req);
 	struct clq_strs found = { NULL, 0, 0 };
 	cJSON *body = clq_json_own(arena, cJSON_CreateObject());
 	cJSON *data = cJSON_CreateObject();

@@ -76,7 +76,6 @@ struct js_rule {
 /* The rule of a keyword in a draft, or NULL. */
 const struct js_rule *js_rule_find(enum js_draft draft, const char *name);
 
-
 static inline bool
 js_is_schema(const cJSON *item)
 {

@@ -19,7 +19,7 @@ enum {
 };
 
 struct ini_resource {
-	struct clq_resource	 decl;		/* first: see ini_of() */
+	struct clq_resource	 decl;		/* first: see ini_validate() */
 	const char		*first_key;	/* of the section, for messages */
 	const char		*path_key;	/* "resource.NAME.path", if set, or
 						   the first */
