@@ -37,6 +37,10 @@ static const struct clq_setting settings[] = {
 	  "randomize, keep_old_files or max_size_bytes for one bucket "
 	  "(<bucket>.<option>) or collection "
 	  "(<bucket>.<collection>.<option>)." },
+	{ "attachment.resources.*.randomize", CLQ_SET_BOOL, NULL, 0, 0, NULL,
+	  "attachment.randomize of one bucket or collection." },
+	{ "attachment.resources.*.keep_old_files", CLQ_SET_BOOL, NULL, 0, 0,
+	  NULL, "attachment.keep_old_files of one bucket or collection." },
 	{ "attachment.sendfile", CLQ_SET_STR, "", 0, 0, NULL,
 	  "Let the web server send files that are asked for below "
 	  "/attachments/: x-accel-redirect (nginx) or x-sendfile (Apache, "
@@ -72,26 +76,9 @@ static const struct group groups[] = {
 
 /* ---- single resources --------------------------------------------------- */
 
-static bool
-boolean(struct clq_str s, bool *out)
-{
-	static const char *const yes[] = { "true", "yes", "on", "y", "t", "1" };
-	static const char *const no[] = { "false", "no", "off", "n", "f", "0",
-		"" };
-
-	for (size_t i = 0; i < CLQ_COUNT(yes); i++)
-		if (clq_str_caseis(s, yes[i]))
-			return *out = true;
-	*out = false;
-	for (size_t i = 0; i < CLQ_COUNT(no); i++)
-		if (clq_str_caseis(s, no[i]))
-			return true;
-	return false;
-}
-
-/* The nearest value of an option for a collection; absent if none has one. */
-static struct clq_str
-own_value(struct clq_request *req, struct clq_str collection,
+/* The nearest setting of an option for a collection. */
+static const char *
+nearest(struct clq_request *req, struct clq_str collection,
     const char *option)
 {
 	const struct clq_settings *s = clq_server_settings(
@@ -102,43 +89,33 @@ own_value(struct clq_request *req, struct clq_str collection,
 	struct clq_str bucket = clq_str_sub(collection, from, to);
 	struct clq_str id = clq_str_sub(collection,
 	    to + strlen("/collections/"), collection.len);
-	struct clq_str v = { NULL, 0 };
+	const char *key = clq_arena_printf(arena,
+	    "attachment.resources.%.*s.%.*s.%s", CLQ_FMT(bucket), CLQ_FMT(id),
+	    option).p;
 
-	if (id.len > 0)
-		v = clq_settings_str(s, clq_arena_printf(arena,
-		    "attachment.resources.%.*s.%.*s.%s", CLQ_FMT(bucket),
-		    CLQ_FMT(id), option).p);
-	if (v.p == NULL)
-		v = clq_settings_str(s, clq_arena_printf(arena,
-		    "attachment.resources.%.*s.%s", CLQ_FMT(bucket),
-		    option).p);
-	return v;
+	if (id.len > 0 && clq_settings_has(s, key))
+		return key;
+	key = clq_arena_printf(arena, "attachment.resources.%.*s.%s",
+	    CLQ_FMT(bucket), option).p;
+	return clq_settings_has(s, key) ? key : clq_arena_printf(arena,
+	    "attachment.%s", option).p;
 }
 
 bool
 attachment_flag(struct clq_request *req, struct clq_str collection,
     const char *option, bool def)
 {
-	struct clq_str v = own_value(req, collection, option);
-	bool value;
-
-	if (v.p != NULL && boolean(v, &value))
-		return value;
 	return clq_settings_bool(clq_server_settings(clq_request_server(req)),
-	    clq_arena_printf(clq_request_arena(req), "attachment.%s",
-	    option).p, def);
+	    nearest(req, collection, option), def);
 }
 
 uint64_t
 attachment_max_size(struct clq_request *req, struct clq_str collection)
 {
-	struct clq_str v = own_value(req, collection, "max_size_bytes");
-	int64_t max;
+	int64_t max = clq_settings_int(clq_server_settings(
+	    clq_request_server(req)), nearest(req, collection,
+	    "max_size_bytes"), ATTACHMENT_DEFAULT_MAX);
 
-	if (v.p == NULL || !clq_str_int(v, &max))
-		max = clq_settings_int(clq_server_settings(
-		    clq_request_server(req)), "attachment.max_size_bytes",
-		    ATTACHMENT_DEFAULT_MAX);
 	return max > 0 ? (uint64_t)max : UINT64_MAX;
 }
 
@@ -248,7 +225,6 @@ check_resource(void *ctx, const char *key, struct clq_str value)
 	struct clq_str item = { NULL, 0 };
 	size_t n = 0;
 	int64_t max;
-	bool flag;
 
 	while (clq_str_next(&rest, '.', &item))
 		n++;
@@ -267,9 +243,6 @@ check_resource(void *ctx, const char *key, struct clq_str value)
 		c->rc = clq_settings_error(c->settings, key, "%.*s cannot be "
 		    "set for single buckets or collections; randomize, "
 		    "keep_old_files and max_size_bytes can", CLQ_FMT(item));
-	else if (!boolean(value, &flag))
-		c->rc = clq_settings_error(c->settings, key,
-		    "neither true nor false");
 }
 
 static void
@@ -295,9 +268,8 @@ attachment_rules_setup(struct clq_server *srv, uint64_t *max_file)
 {
 	struct check c = { .settings = clq_server_settings(srv) };
 
-	if ((c.rc = clq_settings_declare(c.settings, settings,
-	    CLQ_COUNT(settings))) != CLQ_OK)
-		return c.rc;
+	c.rc = clq_settings_declare(c.settings, settings,
+	    CLQ_COUNT(settings));
 	note_max(&c, clq_settings_int(c.settings, "attachment.max_size_bytes",
 	    ATTACHMENT_DEFAULT_MAX));
 	clq_settings_each(c.settings, "attachment.resources.", check_resource,

@@ -537,6 +537,11 @@ def settings(t):
                                          'x'}),
             ('size', 'not a number', {'attachment.resources.b.c.max_size_bytes'
                                       : 'x'}),
+            ('flag', 'neither true nor false',
+             {'attachment.resources.b.c.randomize': 'x'}),
+            ('flag and option', 'cannot be set',
+             {'attachment.resources.b.keep_old_files': 'x',
+              'attachment.resources.b.folder': 'x'}),
             ('sendfile', 'neither', {'attachment.sendfile': 'yes'}),
             ('types', 'write .ext', {'attachment.mimetypes': 'x'})):
         ini = t.ini(**{**dict(use='kinto', includes='kinto_attachment',
