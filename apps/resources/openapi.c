@@ -16,15 +16,19 @@ static void
 copy_plain(const cJSON *from, cJSON *to)
 {
 	static const char *const same[] = {
-		"title", "description", "default", "format", "multipleOf",
-		"maximum", "minimum", "maxLength", "minLength", "pattern",
-		"maxItems", "minItems", "uniqueItems", "enum", "required"
+		"title", "description", "format", "multipleOf", "maximum",
+		"minimum", "maxLength", "minLength", "pattern", "maxItems",
+		"minItems", "uniqueItems", "enum", "required"
 	};
 	const cJSON *value;
 
-	for (size_t i = 0; i < CLQ_COUNT(same); i++)
-		if ((value = clq_json_get(from, same[i])) != NULL)
+	for (size_t i = 0; i < CLQ_COUNT(same); i++) {
+		value = clq_json_get(from, same[i]);
+		/* Newer drafts have empty lists where OpenAPI has none. */
+		if (value != NULL && !(cJSON_IsArray(value) &&
+		    value->child == NULL))
 			clq_json_set(to, same[i], cJSON_Duplicate(value, true));
+	}
 	value = clq_json_get(from, "type");	/* there are no lists of types */
 	if (cJSON_IsString(value) && strcmp(value->valuestring, "null") != 0)
 		clq_json_set(to, "type", cJSON_Duplicate(value, true));
@@ -61,16 +65,21 @@ describe(const cJSON *schema, int depth)
 	return to;
 }
 
+/* Attributes of which `fields` says something are core's to describe. */
 const char *
-ini_describe(struct ini *ini, const cJSON *schema)
+ini_describe(struct ini *ini, const struct ini_resource *r,
+    const cJSON *schema)
 {
-	const cJSON *properties = clq_json_get(schema, "properties");
 	cJSON *to = clq_json_own(ini->arena, cJSON_CreateObject());
+	cJSON *properties = cJSON_CreateObject();
+	const struct clq_field *f;
+	const cJSON *p;
 
-	if (!cJSON_IsObject(properties))
-		return NULL;
-	clq_json_set(to, "properties", describe_all(properties, 0));
-	clq_json_remove(clq_json_get(to, "properties"), "id");
-	clq_json_remove(clq_json_get(to, "properties"), "last_modified");
+	clq_json_set(to, "properties", properties);
+	cJSON_ArrayForEach(p, clq_json_get(schema, "properties")) {
+		f = ini_find_field(r, clq_str_of(p->string));
+		if (f != NULL && f->type == CLQ_FIELD_ANY && cJSON_IsObject(p))
+			clq_json_set(properties, p->string, describe(p, 0));
+	}
 	return clq_arena_cstr(ini->arena, clq_json_text(ini->arena, to));
 }

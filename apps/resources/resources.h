@@ -69,8 +69,9 @@ void ini_read_schema(struct ini *ini, struct ini_resource *r);
 clq_process_f ini_validate;
 
 /* openapi.c: the attributes of a schema for OpenAPI, as JSON text in the
- * server's memory; NULL: it names none. */
-const char *ini_describe(struct ini *ini, const cJSON *schema);
+ * server's memory. r has its fields. */
+const char *ini_describe(struct ini *ini, const struct ini_resource *r,
+    const cJSON *schema);
 
 /* table.c: the options `table`, `id_column` and so on; the path is known. */
 void ini_read_table(struct ini *ini, struct ini_resource *r);

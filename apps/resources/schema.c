@@ -220,48 +220,6 @@ take_properties(struct ini *ini, struct ini_resource *r, const cJSON *schema,
 	}
 }
 
-/* What OpenAPI 2.0 can say of a property, which is less than JSON Schema. */
-static cJSON *
-described(const cJSON *property)
-{
-	static const char *const words[] = {
-		"title", "description", "format", "pattern", "enum",
-		"minimum", "maximum", "minLength", "maxLength"
-	};
-	struct clq_str type = clq_json_str(clq_json_get(property, "type"));
-	cJSON *out = cJSON_CreateObject();
-	const cJSON *item;
-
-	for (size_t i = 0; i < CLQ_COUNT(words); i++)
-		if ((item = clq_json_get(property, words[i])) != NULL)
-			clq_json_set(out, words[i],
-			    cJSON_Duplicate(item, true));
-	if (type.p != NULL && !clq_str_is(type, "null"))
-		clq_json_set(out, "type", clq_json_new_str(type));
-	if (clq_str_is(type, "array"))
-		clq_json_set(out, "items", cJSON_CreateObject());
-	return out;
-}
-
-/* For attributes of which `fields` says nothing. */
-static void
-describe(struct ini *ini, struct ini_resource *r, const cJSON *schema)
-{
-	cJSON *all = clq_json_own(ini->arena, cJSON_CreateObject());
-	cJSON *properties = cJSON_CreateObject();
-	const struct clq_field *f;
-	const cJSON *p;
-
-	clq_json_set(all, "properties", properties);
-	cJSON_ArrayForEach(p, clq_json_get(schema, "properties")) {
-		f = ini_find_field(r, clq_str_of(p->string));
-		if (f != NULL && f->type == CLQ_FIELD_ANY && cJSON_IsObject(p))
-			clq_json_set(properties, p->string, described(p));
-	}
-	r->decl.openapi = clq_arena_cstr(ini->arena,
-	    clq_json_text(ini->arena, all));
-}
-
 /* ---- compiling --------------------------------------------------------- */
 
 static bool
@@ -333,8 +291,7 @@ ini_read_schema(struct ini *ini, struct ini_resource *r)
 	if (!compile(ini, r, key, path, tree))
 		return;
 	take_properties(ini, r, tree, key);
-	r->decl.openapi = ini_describe(ini, tree);
-	describe(ini, r, tree);
+	r->decl.openapi = ini_describe(ini, r, tree);
 	r->decl.process = ini_validate;
 }
 

@@ -469,6 +469,9 @@ def declared(t):
                      'description': '</style>"'},
             'marks': {'type': ['array', 'null']},
             'list': {'type': 'array', 'items': {'$ref': '#'}},
+            'bark': {'type': 'object', 'required': ['tint'], 'properties': {
+                'tint': {'type': 'string', 'maxLength': 9},
+                'other': {'type': 'object', 'required': []}}},
             'height': {'type': 'number', 'exclusiveMinimum': 0,
                        'minimum': 1}, 'yes': True}}, f)
     s = Service(t, 'declared', use='', eos_message='''-
@@ -492,6 +495,10 @@ object_methods = GET''' % path)
              'exclusiveMinimum' in tree['height']),
             (['oak', '<b>'], 'integer', {}, False, False),
             'declared: what the schema says')
+    t.equal(tree['bark'], {
+        'type': 'object', 'required': ['tint'], 'properties': {
+            'tint': {'type': 'string', 'maxLength': 9},
+            'other': {'type': 'object'}}}, 'declared: what is within')
     page_is_good(s)
     s.stop()
 
