@@ -20,15 +20,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* True, and said, if what the plugin keeps is in the server's memory, where
- * no other process can reach it. */
-static bool
-out_of_reach(const struct clq_plugin *plugin)
+#define RESTART	"restart the server to empty it"
+
+bool
+cli_out_of_reach(const struct clq_plugin *plugin, const char *remedy)
 {
 	if (strcmp(plugin->name, "memory") != 0)
 		return false;
-	clq_log_err("memory is inside the running server, out of reach; "
-	    "restart the server to empty it");
+	clq_log_err("memory is inside the running server, out of reach; %s",
+	    remedy);
 	return true;
 }
 
@@ -129,7 +129,7 @@ cli_flush_cache(const struct cli *cli)
 	if (srv->cache.ops == NULL) {
 		clq_log_err("%s: there is no cache; set cache_backend",
 		    cli->ini);
-	} else if (out_of_reach(srv->cache_plugin)) {
+	} else if (cli_out_of_reach(srv->cache_plugin, RESTART)) {
 		rc = CLI_FAILED;
 	} else if (clq_server_open(srv) != CLQ_OK ||
 	    clq_cached_flush(&srv->cache, srv->arena) != CLQ_OK) {
@@ -224,7 +224,7 @@ cli_purge_deleted(const struct cli *cli)
 		clq_log_err("%s: there is no storage; set storage_backend",
 		    cli->ini);
 	else if (!known_resources(cli, srv) ||
-	    out_of_reach(srv->storage.plugin))
+	    cli_out_of_reach(srv->storage.plugin, RESTART))
 		good = false;
 	else if (clq_server_open(srv) != CLQ_OK)
 		clq_log_err("the storage (%s) cannot be opened; see above",

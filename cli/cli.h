@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+struct clq_plugin;
 struct clq_server;
 
 enum {
@@ -65,6 +66,13 @@ struct clq_server *cli_server(const struct cli *cli);
 
 /* Make the indexes of the setting storage_indexes. False: not all, said. */
 bool cli_migrate_indexes(const struct cli *cli, struct clq_server *srv);
+
+/* True, and said with the remedy, if what the plugin keeps is in the server's
+ * memory, where no other process can reach it. */
+bool cli_out_of_reach(const struct clq_plugin *plugin, const char *remedy);
+
+/* Write all of it; false: errno tells why. */
+bool cli_write(int fd, struct clq_str text);
 
 /* Tell success on standard output, unless -q. */
 void cli_say(const struct cli *cli, const char *fmt, ...) CLQ_PRINTF(2, 3);

@@ -91,9 +91,9 @@ usable(const struct cli *cli, const struct clq_server *srv, bool write)
 	if (ops == NULL)
 		clq_log_err("%s: there is no storage; set storage_backend",
 		    cli->ini);
-	else if (strcmp(srv->storage.plugin->name, "memory") == 0)
-		clq_log_err("memory is inside the running server, out of "
-		    "reach; indexes are for databases that stay");
+	else if (cli_out_of_reach(srv->storage.plugin, "indexes are for "
+	    "databases that stay"))
+		return false;
 	else if (!CLQ_HAS(ops, index_add) || !CLQ_HAS(ops, index_drop) ||
 	    !CLQ_HAS(ops, index_list))
 		clq_log_err("%s: the storage plugin '%s' offers no indexes",

@@ -350,8 +350,6 @@ write_file(const char *path, struct clq_str text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
 	    O_NOCTTY, 0600);
-	size_t done = 0;
-	ssize_t n;
 
 	if (fd == -1 && errno == EEXIST) {
 		clq_log_err("%s: exists already and is left as it is; give "
@@ -363,15 +361,7 @@ write_file(const char *path, struct clq_str text)
 		    "with --ini", path, strerror(errno));
 		return false;
 	}
-	while (done < text.len) {
-		n = write(fd, text.p + done, text.len - done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	if (done == text.len && fsync(fd) == 0) {
+	if (cli_write(fd, text) && fsync(fd) == 0) {
 		close(fd);
 		return true;
 	}

@@ -8,6 +8,7 @@
  */
 #include <cliquet/abi.h>
 #include <cliquet/log.h>
+#include <cliquet/str.h>
 
 #include "cli.h"
 #include "log_conf.h"
@@ -19,6 +20,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static cli_command_f show_version;
 
@@ -138,6 +140,22 @@ cli_say(const struct cli *cli, const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	putchar('\n');
+}
+
+bool
+cli_write(int fd, struct clq_str text)
+{
+	ssize_t n;
+
+	while (text.len > 0) {
+		n = write(fd, text.p, text.len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text = clq_str_sub(text, (size_t)n, text.len);
+	}
+	return true;
 }
 
 static int CLQ_PRINTF(1, 2)

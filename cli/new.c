@@ -80,23 +80,14 @@ static bool
 write_file(const char *path, mode_t mode, struct clq_str text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	ssize_t n;
+	bool good = fd != -1 && cli_write(fd, text);
 
-	while (fd != -1 && text.len > 0) {
-		n = write(fd, text.p, text.len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		text = clq_str_sub(text, (size_t)n, text.len);
-	}
-	if (fd != -1 && text.len == 0 && close(fd) == 0)
-		return true;
-	clq_log_err("%s: cannot be written: %s; check the disk", path,
-	    strerror(errno));
-	if (fd != -1 && text.len > 0)
-		close(fd);
-	return false;
+	if (fd != -1 && close(fd) == -1)
+		good = false;
+	if (!good)
+		clq_log_err("%s: cannot be written: %s; check the disk", path,
+		    strerror(errno));
+	return good;
 }
 
 static bool

@@ -190,11 +190,9 @@ cli_outbox(const struct cli *cli)
 	if (clq_outbox_first(srv) == NULL)
 		clq_log_err("%s: no listener of event_listeners has events "
 		    "that are stored", cli->ini);
-	else if (strcmp(srv->storage.plugin->name, "memory") == 0)
-		clq_log_err("memory is inside the running server, out of "
-		    "reach");
-	else if (clq_server_open(srv) != CLQ_OK || (rc = run(cli, srv)) ==
-	    CLQ_UNAVAILABLE)
+	else if (!cli_out_of_reach(srv->storage.plugin, "events that wait "
+	    "there go with it") && (clq_server_open(srv) != CLQ_OK ||
+	    (rc = run(cli, srv)) == CLQ_UNAVAILABLE))
 		clq_log_err("the storage (%s) cannot be reached; see above",
 		    srv->storage.plugin->name);
 	clq_server_free(&srv);

@@ -88,6 +88,18 @@ add_param(struct clq_buf *b, struct clq_str name, struct clq_str value)
 	clq_buf_add(b, value);
 }
 
+/* A copy in capitals. */
+static char *
+upper(struct clq_arena *arena, struct clq_str s)
+{
+	char *copy = clq_arena_cstr(arena, s);
+
+	for (char *c = copy; *c != '\0'; c++)
+		if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	return copy;
+}
+
 /* "If-Match: x" as HTTP_IF_MATCH. False: no header. */
 static bool
 add_header(struct clq_buf *b, const char *text)
@@ -102,10 +114,10 @@ add_header(struct clq_buf *b, const char *text)
 		    text);
 		return false;
 	}
-	c = clq_arena_cstr(b->arena, name);
+	c = upper(b->arena, name);
 	for (char *p = c; *p != '\0'; p++)
-		*p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ?
-		    (char)(*p - 'a' + 'A') : *p;
+		if (*p == '-')
+			*p = '_';
 	add_param(b, clq_str_caseis(name, "Content-Type") ?
 	    CLQ_STR("CONTENT_TYPE") : clq_arena_printf(b->arena, "HTTP_%s",
 	    c), clq_str_trim(clq_str_sub(line, colon + 1, line.len)));
@@ -126,18 +138,6 @@ add_credentials(struct clq_buf *b, const struct cli *cli)
 	    b->arena, "Basic %.*s", CLQ_FMT(pair)));
 }
 
-/* Methods are capitals; people type as they like. */
-static struct clq_str
-upper(struct clq_arena *arena, const char *method)
-{
-	char *copy = clq_arena_cstr(arena, clq_str_of(method));
-
-	for (char *c = copy; *c != '\0'; c++)
-		if (*c >= 'a' && *c <= 'z')
-			*c = (char)(*c - 'a' + 'A');
-	return clq_str_of(copy);
-}
-
 static bool
 add_params(struct clq_buf *b, const struct cli *cli, struct clq_str body)
 {
@@ -145,8 +145,9 @@ add_params(struct clq_buf *b, const struct cli *cli, struct clq_str body)
 	size_t query = clq_str_find(url, '?', 0);
 	bool typed = false;
 
-	add_param(b, CLQ_STR("REQUEST_METHOD"), upper(b->arena,
-	    cli->operands[0]));
+	/* Methods are capitals; people type as they like. */
+	add_param(b, CLQ_STR("REQUEST_METHOD"), clq_str_of(upper(b->arena,
+	    clq_str_of(cli->operands[0]))));
 	add_param(b, CLQ_STR("REQUEST_URI"), url);
 	add_param(b, CLQ_STR("QUERY_STRING"), clq_str_sub(url, query + 1,
 	    url.len));
@@ -256,20 +257,12 @@ connect_server(const struct cli *cli, struct clq_arena *arena)
 static bool
 send_all(int fd, struct clq_str text)
 {
-	ssize_t n;
+	bool good = cli_write(fd, text);
 
-	while (text.len > 0) {
-		n = write(fd, text.p, text.len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			clq_log_err("the request cannot be sent: %s",
-			    strerror(errno));
-			return false;
-		}
-		text = clq_str_sub(text, (size_t)n, text.len);
-	}
-	return true;
+	if (!good)
+		clq_log_err("the request cannot be sent: %s",
+		    strerror(errno));
+	return good;
 }
 
 static bool
