@@ -29,6 +29,8 @@
 enum {
 	TICK_MS = 20,		/* between looks at a program that is quiet */
 	SAID_MAX = 2000,	/* bytes of its standard error that are kept */
+	PIECES_MAX = 64,	/* read at each look: what a pipe holds, so that
+				   the clock is looked at, too */
 	MAX_WORDS = 64
 };
 
@@ -207,7 +209,8 @@ listen_to(struct run *r)
 	char piece[1024];
 	ssize_t n;
 
-	while ((n = read(r->err, piece, sizeof piece)) > 0) {
+	for (int i = 0; i < PIECES_MAX && (n = read(r->err, piece,
+	    sizeof piece)) > 0; i++) {
 		size_t room = sizeof r->said - r->nsaid;
 
 		if ((size_t)n < room)
@@ -231,8 +234,7 @@ wait_for(struct run *r, int *status)
 		listen_to(r);
 		if (ended)
 			break;
-		p = (struct pollfd){ .fd = r->in != -1 ? r->in : -1,
-		    .events = POLLOUT };
+		p = (struct pollfd){ .fd = r->in, .events = POLLOUT };
 		(void)poll(&p, 1, TICK_MS);
 	} while (clq_monotonic() < until);
 	if (!ended)

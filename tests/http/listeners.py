@@ -349,6 +349,7 @@ def command(t):
 read -r line
 case $line in
 *slow*) sleep 60 ;;
+*loud*) exec yes >&2 ;;
 *refuse*) echo no, thanks >&2; exit 1 ;;
 *deaf*) exit 0 ;;
 esac
@@ -386,6 +387,10 @@ echo "$1 $CLIQUET_LISTENER $CLIQUET_EVENT_ID $line" >> "$3"
          'one that takes too long is killed')
     api('PUT', '/buckets/b2', user=USER)
     t.ok(wait_for(lambda: len(lines()) == 2), 'the next event comes through')
+    api('PUT', '/buckets/loud', user=USER)
+    api('PUT', '/buckets/b3', user=USER)
+    t.ok(wait_for(lambda: len(lines()) == 3, 15),
+         'and after one that does not stop talking')
     t.equal(server.stop(), 0, 'the server stops')
     sleeping = subprocess.run(['pgrep', '-f', program],
                               stdout=subprocess.PIPE).stdout
