@@ -36,6 +36,7 @@ uint64_t attachment_max_size(struct clq_request *req,
 /* ".txt" of "a.txt", as sent; empty if there is none. */
 struct clq_str attachment_extension(struct clq_str filename);
 
+/* True if the settings take a file of that name. */
 bool attachment_extension_allowed(struct clq_request *req,
     struct clq_str filename);
 
@@ -60,6 +61,7 @@ struct attachment_file {
 /* Where files are; NULL-terminated, without a '/' at the end. */
 const char *attachment_base_path(struct clq_server *srv);
 
+/* The path of a location; NUL-terminated, in the request's arena. */
 const char *attachment_path(struct clq_request *req,
     struct clq_str location);
 
@@ -69,6 +71,8 @@ bool attachment_sync_folder(const char *path);
 /* Begin one; false (logged) if it cannot be made. f must live in the arena. */
 bool attachment_file_begin(struct clq_request *req,
     struct attachment_file *f);
+
+/* More of its content. False (logged): the disk; the file is gone then. */
 bool attachment_file_write(struct attachment_file *f, const char *p,
     size_t n);
 
@@ -105,6 +109,8 @@ bool attachment_incoming_ready(struct clq_request *req);
 
 /* A new path in it, for what begins now. */
 const char *attachment_incoming_name(struct clq_request *req);
+
+/* Its names are durable; false is logged. */
 bool attachment_incoming_sync(struct clq_request *req);
 
 /* Now and then: remove what crashes have left. In a transaction for reading. */
@@ -168,7 +174,7 @@ enum clq_status attachment_refuse(struct clq_request *req, int errno_,
 /* "/buckets/b/collections/c" of the request's path. */
 struct clq_str attachment_collection_uri(struct clq_request *req);
 
-/* True while this request itself changes the attribute. */
+/* True while the endpoint itself changes the attribute. */
 bool attachment_own_change(const struct clq_request *req);
 
 /* Remove these files once the transaction has committed. */
@@ -182,6 +188,11 @@ clq_subscriber_f attachment_on_delete;
 
 /* Add the endpoint that serves files if the settings want it. */
 enum clq_status attachment_serve_setup(struct clq_server *srv) CLQ_MUST_CHECK;
+
+/* The URL of a path of this service, such as a record's; in a request of the
+ * endpoint. */
+struct clq_str attachment_service_url(struct clq_request *req,
+    struct clq_str path);
 
 /* The URL of a location. */
 struct clq_str attachment_url(struct clq_request *req,

@@ -52,8 +52,7 @@ send_view(struct clq_request *req, void *ctx)
 	/* A user's file, in the name of this site. */
 	clq_set_header(req, "Content-Security-Policy",
 	    CLQ_STR("default-src 'none'; sandbox"));
-	path = clq_arena_printf(arena, "%s/%.*s",
-	    attachment_base_path(clq_request_server(req)), CLQ_FMT(location));
+	path = clq_str_of(attachment_path(req, location));
 	if (lstat(path.p, &st) == -1 || !S_ISREG(st.st_mode))
 		return clq_fail(req, 111, NULL);
 	if (clq_str_caseis(setting(req, "attachment.sendfile"), "x-sendfile"))
@@ -67,22 +66,29 @@ send_view(struct clq_request *req, void *ctx)
 }
 
 struct clq_str
+attachment_service_url(struct clq_request *req, struct clq_str path)
+{
+	struct clq_str prefix = clq_request_path(req);
+
+	prefix.len = clq_str_search(prefix, CLQ_STR("/buckets/"));
+	return clq_absolute_url(req, clq_arena_printf(clq_request_arena(req),
+	    "%.*s%.*s", CLQ_FMT(prefix), CLQ_FMT(path)));
+}
+
+struct clq_str
 attachment_url(struct clq_request *req, struct clq_str location)
 {
 	struct clq_arena *arena = clq_request_arena(req);
 	struct clq_str base = setting(req, "attachment.base_url");
-	struct clq_str path = clq_request_path(req), url;
+	struct clq_str url = encoded(req, location);
 
-	url = encoded(req, location);
 	if (base.len > 0)
 		return clq_arena_printf(arena, "%.*s%s%.*s", CLQ_FMT(base),
 		    clq_str_ends(base, "/") ? "" : "/", CLQ_FMT(url));
 	if (setting(req, "attachment.sendfile").len == 0)
 		return url;
-	path = clq_str_sub(path, 0, clq_str_search(path,
-	    CLQ_STR("/buckets/")));
-	return clq_absolute_url(req, clq_arena_printf(arena,
-	    "%.*s/attachments/%.*s", CLQ_FMT(path), CLQ_FMT(url)));
+	return attachment_service_url(req, clq_arena_printf(arena,
+	    "/attachments/%.*s", CLQ_FMT(url)));
 }
 
 enum clq_status

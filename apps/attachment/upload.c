@@ -205,11 +205,8 @@ store(struct clq_request *req, struct upload *u)
 		return rc;
 	if (!attachment_flag(req, u->collection, "keep_old_files", false))
 		attachment_remove_later(req, &replaced);
-	clq_set_header(req, "Location", clq_absolute_url(req,
-	    clq_arena_printf(clq_request_arena(req), "%.*s%.*s",
-	    CLQ_FMT(clq_str_sub(clq_request_path(req), 0,
-	    clq_str_search(clq_request_path(req), CLQ_STR("/buckets/")))),
-	    CLQ_FMT(u->record_uri))));
+	clq_set_header(req, "Location", attachment_service_url(req,
+	    u->record_uri));
 	return clq_reply_json(req, 200, attachment);
 }
 

@@ -90,8 +90,11 @@ void prom_generation_use(struct prom_table *t, uint32_t generation,
 
 /* The one that is shown; 0: none yet. */
 uint32_t prom_generation(const struct prom_table *t);
+
+/* Does it show when series began? */
 bool prom_created(const struct prom_table *t);
 
+/* All families, by their `next`; those not shown too. */
 struct prom_family *prom_family_first(const struct prom_table *t);
 
 /* Observations lost because there was no place even with blank labels, or no
