@@ -30,7 +30,8 @@ const struct clq_setting ini_options[] = {
 	    "the folder of this file."),
 	STR("fields",
 	    "Attributes, one a line: NAME: TYPE [required] [readonly] "
-	    "[unique] [auto_now] [trim] [min=N] [max=N] [default=JSON]."),
+	    "[unique] [auto_now] [text] [trim] [min=N] [max=N] "
+	    "[default=JSON]."),
 	STR("unknown",
 	    "What becomes of attributes that nobody declared: keep or drop. "
 	    "Default: keep."),
