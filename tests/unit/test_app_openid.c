@@ -8,21 +8,8 @@
 
 #include <criterion/criterion.h>
 
+#include "arena_fixture.h"
 #include "openid_tokens.h"
-
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(callback, .init = setup, .fini = teardown);
 TestSuite(metadata, .init = setup, .fini = teardown);

@@ -11,19 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
+#include "arena_fixture.h"
 
 TestSuite(crypto, .init = setup, .fini = teardown);
 

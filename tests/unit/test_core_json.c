@@ -8,20 +8,9 @@
 
 #include <criterion/criterion.h>
 
-static struct clq_arena *arena;
+#include "arena_fixture.h"
+
 static struct clq_str why;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(json, .init = setup, .fini = teardown);
 

@@ -12,20 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct clq_arena *arena;
+#include "arena_fixture.h"
+
 static struct clq_str why;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(number, .init = setup, .fini = teardown);
 

@@ -6,19 +6,7 @@
 
 #include <criterion/criterion.h>
 
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
+#include "arena_fixture.h"
 
 TestSuite(match, .init = setup, .fini = teardown);
 

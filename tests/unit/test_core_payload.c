@@ -6,26 +6,14 @@
 
 #include <criterion/criterion.h>
 
+#include "arena_fixture.h"
+
 static const struct clq_resource record = { .size = sizeof record,
 	.name = "record",
 	.plural_path = "/buckets/{bucket_id}/collections/{collection_id}"
 	    "/records" };
 static const struct clq_resource nested = { .size = sizeof nested,
 	.name = "thing" };
-
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(payload, .init = setup, .fini = teardown);
 

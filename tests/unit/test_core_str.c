@@ -5,20 +5,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-static struct clq_arena *arena;
+#include "arena_fixture.h"
+
 static const struct clq_str absent = { NULL, 0 };
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(str, .init = setup, .fini = teardown);
 TestSuite(strs, .init = setup, .fini = teardown);

@@ -8,19 +8,7 @@
 #include <criterion/criterion.h>
 #include <time.h>
 
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
+#include "arena_fixture.h"
 
 TestSuite(jsonschema_limits, .init = setup, .fini = teardown, .timeout = 120);
 

@@ -4,21 +4,8 @@
 
 #include <criterion/criterion.h>
 
+#include "arena_fixture.h"
 #include "storage/redis_address.h"
-
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
 
 TestSuite(redis_address, .init = setup, .fini = teardown);
 

@@ -4,25 +4,10 @@
  * told, that indexes serve, and how it behaves when it cannot write.
  */
 #include <cliquet/clock.h>
-#include <cliquet/json.h>
-#include <cliquet/settings.h>
-#include <cliquet/str.h>
 
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/settings_load.h"
-#include "storage/sqlite.h"
-
-static const struct clq_coll list = { { "record", 6 }, { "/b/c", 4 } };
-static char folder[64];
-static char path[80];
-static struct clq_settings *settings;
-static struct clq_arena *arena;
-static struct sq_db *q;
+#include "sqlite_fixture.h"
 
 static enum clq_status
 configure(const char *ini, void **self)
@@ -46,30 +31,8 @@ open_db(const char *options)
 	cr_assert_eq(sq_open(q), CLQ_OK);
 }
 
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-	strcpy(folder, "/tmp/clq-sqlite-XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/test.db", folder);
-}
-
-static void
-teardown(void)
-{
-	char command[128];
-
-	if (q != NULL)
-		sq_close(q);
-	clq_settings_free(&settings);
-	clq_arena_free(&arena);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
-	cr_assert_eq(system(command), 0);
-}
-
 #define SqliteTest(...)							\
-	Test(__VA_ARGS__, .init = setup, .fini = teardown, .timeout = 60)
+	Test(__VA_ARGS__, .init = begin, .fini = end, .timeout = 60)
 
 /* ---- where the file is ------------------------------------------------ */
 
@@ -186,36 +149,13 @@ static const char *
 plan_of(const struct clq_query *query, bool deleted, const char *head)
 {
 	struct sq_sql b;
-	sqlite3_stmt *stmt = NULL;
-	struct clq_buf out;
 
 	sq_sql_query(&b, arena, head, query, deleted);
 	sq_sql_after(&b, query);
 	if (strstr(head, "count") == NULL)
 		sq_sql_order(&b);
-	clq_buf_init(&out, arena, 0);
-	cr_assert_eq(sqlite3_prepare_v2(q->db, clq_arena_printf(arena,
-	    "EXPLAIN QUERY PLAN %.*s", CLQ_FMT(clq_buf_str(&b.text))).p, -1,
-	    &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(q->db));
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		clq_buf_printf(&out, "%s\n",
-		    (const char *)sqlite3_column_text(stmt, 3));
-	sqlite3_finalize(stmt);
-	return clq_arena_cstr(arena, clq_buf_str(&out));
+	return explain(clq_buf_str(&b.text));
 }
-
-static const cJSON *
-json(const char *text)
-{
-	struct clq_str why;
-	cJSON *tree = NULL;
-
-	cr_assert_eq(clq_json_parse(arena, clq_str_of(text), &tree, &why),
-	    CLQ_OK);
-	return tree;
-}
-
-#define PAGE	"SELECT id, last_modified, deleted, data"
 
 static void
 expect_plan(const struct clq_query *query, bool deleted, const char *head,
@@ -310,20 +250,6 @@ fill(size_t n)
 		cr_assert_eq(w.status, CLQ_OK);
 	}
 	cr_assert_eq(sq_finish(q, true), CLQ_OK);
-}
-
-/* Steps of SQLite's machine since the last call. */
-static int64_t
-steps(void)
-{
-	int64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < SQ_STATEMENTS; i++)
-		if (q->statements[i].stmt != NULL)
-			sum += sqlite3_stmt_status(q->statements[i].stmt,
-			    SQLITE_STMTSTATUS_VM_STEP, 1);
-	return sum;
 }
 
 static int64_t

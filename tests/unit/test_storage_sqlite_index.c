@@ -3,33 +3,13 @@
  * Declared indexes on SQLite: that queries use them, and when not. That they
  * change no result is the conformance suite's business.
  */
-#include <cliquet/json.h>
-#include <cliquet/settings.h>
-#include <cliquet/str.h>
-
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "core/settings_load.h"
-#include "storage/sqlite.h"
-
-#define PAGE	"SELECT id, last_modified, deleted, data"
-
-static const struct clq_coll list = { { "record", 6 }, { "/b/c", 4 } };
-static char folder[64];
-static struct clq_settings *settings;
-static struct clq_arena *arena;
-static struct sq_db *q;
+#include "sqlite_fixture.h"
 
 static struct sq_db *
 open_db(void)
 {
 	struct sq_db *db = NULL;
-	char path[80];
 
-	snprintf(path, sizeof path, "%s/test.db", folder);
 	cr_assert_eq(sq_new(settings, path, &db), CLQ_OK);
 	cr_assert_eq(sq_open(db), CLQ_OK);
 	return db;
@@ -38,28 +18,14 @@ open_db(void)
 static void
 setup(void)
 {
-	arena = clq_arena_new();
-	strcpy(folder, "/tmp/clq-index-XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
+	begin();
 	cr_assert_eq(clq_settings_parse("test.ini", CLQ_STR("[app:main]\n"),
 	    &settings), CLQ_OK);
 	q = open_db();
 }
 
-static void
-teardown(void)
-{
-	char command[128];
-
-	sq_close(q);
-	clq_settings_free(&settings);
-	clq_arena_free(&arena);
-	snprintf(command, sizeof command, "rm -rf %s", folder);
-	cr_assert_eq(system(command), 0);
-}
-
 #define IndexTest(...)							\
-	Test(__VA_ARGS__, .init = setup, .fini = teardown, .timeout = 60)
+	Test(__VA_ARGS__, .init = setup, .fini = end, .timeout = 60)
 
 /* n objects: v counts them, k is one of four. */
 static void
@@ -79,23 +45,11 @@ fill(struct sq_db *db, int n)
 	cr_assert_eq(sq_finish(db, true), CLQ_OK);
 }
 
-static const cJSON *
-json(const char *text)
-{
-	struct clq_str why;
-	cJSON *tree = NULL;
-
-	cr_assert_eq(clq_json_parse(arena, clq_str_of(text), &tree, &why),
-	    CLQ_OK);
-	return tree;
-}
-
 static const char *
 plan_of(const struct clq_query *query, const char *head)
 {
-	sqlite3_stmt *stmt = NULL;
-	struct clq_buf out;
 	struct sq_sql b;
+	const char *plan;
 
 	cr_assert_eq(sq_begin(q, CLQ_TX_READ), CLQ_OK);
 	cr_assert_eq(sq_start(q, false), CLQ_OK);
@@ -105,16 +59,9 @@ plan_of(const struct clq_query *query, const char *head)
 		sq_sql_after(&b, query);
 		sq_sql_order(&b);
 	}
-	clq_buf_init(&out, arena, 0);
-	cr_assert_eq(sqlite3_prepare_v2(q->db, clq_arena_printf(arena,
-	    "EXPLAIN QUERY PLAN %.*s", CLQ_FMT(clq_buf_str(&b.text))).p, -1,
-	    &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(q->db));
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		clq_buf_printf(&out, "%s\n",
-		    (const char *)sqlite3_column_text(stmt, 3));
-	sqlite3_finalize(stmt);
+	plan = explain(clq_buf_str(&b.text));
 	cr_assert_eq(sq_finish(q, true), CLQ_OK);
-	return clq_arena_cstr(arena, clq_buf_str(&out));
+	return plan;
 }
 
 static void
@@ -184,18 +131,13 @@ steps_of_page(const struct clq_query *query, size_t n)
 	struct clq_page page;
 	int64_t sum = 0;
 	int round;
-	size_t i;
 
 	for (round = 0; round < 2; round++) {	/* the first prepares */
 		cr_assert_eq(sq_begin(q, CLQ_TX_READ), CLQ_OK);
 		cr_assert_eq(sq_list(q, arena, query, &page), CLQ_OK);
 		cr_assert_eq(sq_finish(q, true), CLQ_OK);
 		cr_expect_eq(page.n, n);
-		for (sum = i = 0; i < SQ_STATEMENTS; i++)
-			if (q->statements[i].stmt != NULL)
-				sum += sqlite3_stmt_status(
-				    q->statements[i].stmt,
-				    SQLITE_STMTSTATUS_VM_STEP, 1);
+		sum = steps();
 	}
 	return sum;
 }

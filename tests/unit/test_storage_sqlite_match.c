@@ -12,20 +12,7 @@
 #include <stdlib.h>
 
 #include "storage/sqlite.h"
-
-static struct clq_arena *arena;
-
-static void
-setup(void)
-{
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
-}
+#include "arena_fixture.h"
 
 #define MatchTest(...)	Test(__VA_ARGS__, .init = setup, .fini = teardown)
 
