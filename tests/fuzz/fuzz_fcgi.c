@@ -3,9 +3,6 @@
  * Fuzz driver for FastCGI records and parameters: no bytes may crash or hang
  * the scanner; how they are cut must not matter; and what it lets through
  * libfcgi must take, with the same body.
- *
- * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
- * reads the files named on the command line: for AFL++, and to run a corpus.
  */
 #include "fcgi/fcgi_request.h"
 #include "fcgi/scan.h"
@@ -14,14 +11,12 @@
 #include "core/log_conf.h"
 
 #include <fcgiapp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_PARAMS = 8192, MAX_BODY = 8192 };
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+enum { MAX_PARAMS = 8192, MAX_BODY = 8192 };
 
 static void
 wrong(const char *what)
@@ -139,22 +134,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 main(int argc, char **argv)
 {
-	static uint8_t buf[1 << 20];
-
 	if (FCGX_Init() != 0)
 		return EXIT_FAILURE;
-	for (int i = 1; i < argc; i++) {
-		FILE *f = fopen(argv[i], "rb");
-		size_t n;
-
-		if (f == NULL) {
-			perror(argv[i]);
-			return EXIT_FAILURE;
-		}
-		n = fread(buf, 1, sizeof buf, f);
-		fclose(f);
-		LLVMFuzzerTestOneInput(buf, n);
-	}
-	return EXIT_SUCCESS;
+	return fuzz_files(argc, argv);
 }
 #endif

@@ -2,19 +2,13 @@
 /*
  * Fuzz driver for the reader of ini files: no text may crash or hang it, and
  * what was read and dumped must be read back with the same values.
- *
- * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
- * reads the files named on the command line: for AFL++, and to run a corpus.
  */
 #include <cliquet/str.h>
 
 #include "log_conf.h"
 #include "settings_load.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "fuzz.h"
 
 /* Secrets and passwords do not come back. */
 static bool
@@ -84,20 +78,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 int
 main(int argc, char **argv)
 {
-	static uint8_t data[1 << 20];
-	size_t len;
-	FILE *f;
-	int i;
-
-	for (i = 1; i < argc; i++) {
-		if ((f = fopen(argv[i], "rb")) == NULL) {
-			perror(argv[i]);
-			return 1;
-		}
-		len = fread(data, 1, sizeof data, f);
-		fclose(f);
-		LLVMFuzzerTestOneInput(data, len);
-	}
-	return 0;
+	return fuzz_files(argc, argv);
 }
 #endif

@@ -2,25 +2,10 @@
 /*
  * Fuzz driver for the JSON wrapper: what was parsed and printed must parse
  * again, and print the same; equal trees must compare equal.
- *
- * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
- * reads the files named on the command line: for AFL++, and to run a corpus.
  */
 #include <cliquet/json.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-check(bool ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "fuzz_json: %s\n", what);
-		abort();
-	}
-}
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -58,29 +43,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 }
 
 #ifndef CLQ_LIBFUZZER
-enum { INPUT_MAX = 16 << 20 };
-
 int
 main(int argc, char **argv)
 {
-	uint8_t *data = malloc(INPUT_MAX);
-	size_t len;
-	FILE *f;
-	int i;
-
-	check(data != NULL, "out of memory");
-	for (i = 1; i < argc; i++) {
-		f = fopen(argv[i], "rb");
-		if (f == NULL) {
-			perror(argv[i]);
-			free(data);
-			return 1;
-		}
-		len = fread(data, 1, INPUT_MAX, f);
-		fclose(f);
-		LLVMFuzzerTestOneInput(data, len);
-	}
-	free(data);
-	return 0;
+	return fuzz_files(argc, argv);
 }
 #endif

@@ -3,19 +3,13 @@
  * Fuzz driver for forms: the first line is a Content-Type, the rest a body.
  * Whatever they are, the parser ends, how the bytes are cut does not matter,
  * and what it hands on is bounded, clean UTF-8 and not longer than the body.
- *
- * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
- * reads the files named on the command line: for AFL++, and to run a corpus.
  */
 #include <cliquet/crypto.h>
 #include <cliquet/str.h>
 
 #include "apps/attachment/multipart.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "fuzz.h"
 
 /* All that the callbacks were told. */
 struct told {
@@ -23,15 +17,6 @@ struct told {
 	struct clq_sha256	*sha;
 	size_t			 n;
 };
-
-static void
-check(bool ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "fuzz_multipart: %s\n", what);
-		abort();
-	}
-}
 
 static void
 name(struct told *t, struct clq_str s)
@@ -116,20 +101,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 int
 main(int argc, char **argv)
 {
-	static uint8_t buf[1 << 20];
-
-	for (int i = 1; i < argc; i++) {
-		FILE *f = fopen(argv[i], "rb");
-		size_t n;
-
-		if (f == NULL) {
-			perror(argv[i]);
-			return EXIT_FAILURE;
-		}
-		n = fread(buf, 1, sizeof buf, f);
-		fclose(f);
-		LLVMFuzzerTestOneInput(buf, n);
-	}
-	return EXIT_SUCCESS;
+	return fuzz_files(argc, argv);
 }
 #endif

@@ -4,27 +4,12 @@
  * document. Whatever they are, compiling and validating end, with the same
  * verdict each time, and what is refused is explained; the metaschemas stand
  * any document.
- *
- * Build with -fsanitize=fuzzer -DCLQ_LIBFUZZER for libFuzzer. Without, main()
- * reads the files named on the command line: for AFL++, and to run a corpus.
  */
 #include <cliquet/str.h>
 
 #include "apps/jsonschema/jsonschema.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-check(bool ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "fuzz_schema: %s\n", what);
-		abort();
-	}
-}
+#include "fuzz.h"
 
 static bool
 parse(struct clq_arena *arena, struct clq_str text, cJSON **out)
@@ -95,21 +80,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 int
 main(int argc, char **argv)
 {
-	static uint8_t data[1 << 20];
-	size_t len;
-	FILE *f;
-	int i;
+	int status = fuzz_files(argc, argv);
 
-	for (i = 1; i < argc; i++) {
-		if ((f = fopen(argv[i], "rb")) == NULL) {
-			perror(argv[i]);
-			return 1;
-		}
-		len = fread(data, 1, sizeof data, f);
-		fclose(f);
-		LLVMFuzzerTestOneInput(data, len);
-	}
 	js_metaschemas_free();
-	return 0;
+	return status;
 }
 #endif
