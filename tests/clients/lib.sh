@@ -2,16 +2,15 @@
 # shellcheck shell=bash
 #
 # For tests that run against scripts/serve: start it on a free port with data
-# in a temporary folder, stop it, print TAP. To be sourced. What a test
-# started ends with it.
+# in a temporary folder, stop it; with tests/support/tap.sh. To be sourced. What
+# a test started ends with it.
 
 set -u
 clients=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 top=$(cd "$clients/../.." && pwd -P)
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/clq-client.XXXXXX") || exit 1
 serve_pids=()
-n=0
-failed=0
+. "$top/tests/support/tap.sh"
 
 finish() {
 	local pid
@@ -23,34 +22,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
-
-# result NAME STATUS: a TAP line; 0 is good.
-result() {
-	n=$((n + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		failed=$((failed + 1))
-	fi
-}
-
-# is NAME GOT WANTED
-is() {
-	[ "$2" = "$3" ]
-	result "$1" $?
-	[ "$2" = "$3" ] || printf '# got:    %s\n# wanted: %s\n' "$2" "$3"
-}
-
-plan() {
-	echo "1..$n"
-	exit $((failed > 0))
-}
-
-free_port() {
-	python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
 
 # serve_begin NAME ARGUMENT...: start scripts/serve; its output is $tmp/NAME.out
 # and .err, its pid $pid.

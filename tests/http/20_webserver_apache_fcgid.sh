@@ -24,4 +24,4 @@ start_apache
 await "$port" "$server"
 suite
 suite_files 15000000
-plan
+end

@@ -22,4 +22,4 @@ suite
 suite_files 40000000
 suite_down
 suite_up "$server"
-plan
+end

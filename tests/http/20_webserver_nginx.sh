@@ -25,4 +25,4 @@ suite_down
 is "503 says when to come back" "$(header retry-after)" 3
 is "503 may be read by scripts" "$(header access-control-allow-origin)" "*"
 suite_up "$server"
-plan
+end

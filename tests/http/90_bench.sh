@@ -5,20 +5,11 @@
 need nginx
 new_dir
 trap 'rm -rf "$dir"' EXIT
-n=0 failed=0
-ok() {
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+. "$src/tests/support/tap.sh"
 export PYTHONPATH=
 CLQ_BUILDDIR=$builddir bash "$src/scripts/bench" --smoke > "$dir/out" \
     2> "$dir/err"
-ok $? "it ends well"
+result "it ends well" $?
 [ $failed -eq 0 ] || tail -n 20 "$dir/err" | sed 's/^/# /'
 for operation in hello heartbeat GET 'GET 304' 'list of 100' \
     'filter + sort in 10^4' 'filter + sort in 1,000' 'poll, no change' POST \
@@ -26,10 +17,9 @@ for operation in hello heartbeat GET 'GET 304' 'list of 100' \
 	rows=$(grep -c -F "| $operation | nginx |" "$dir/out")
 	rows=$((rows + $(grep -c -F "| $operation | socket |" "$dir/out")))
 	[ $rows -eq 2 ]
-	ok $? "$operation, both ways"
+	result "$operation, both ways" $?
 done
 grep -q -x '| errors | | 0 | 0 | |' "$dir/out"
-ok $? "no request was refused"
+result "no request was refused" $?
 [ $failed -eq 0 ] || sed 's/^/# /' "$dir/err" | grep -v ' 0 errors$' | head -n 20
-echo "1..$n"
-exit $failed
+plan

@@ -11,7 +11,7 @@
 #	suite			the requests, to http://127.0.0.1:$port
 #	suite_files		uploads, and downloads both ways
 #	suite_down		what is said without cliquetd
-#	plan			the last line, and exit
+#	end			the last line, and exit
 
 set -u
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -26,8 +26,8 @@ socket=$dir/c.sock
 errordir=$dir/errors
 : "${sendfile=x-sendfile}"	# empty: there is no module for it
 pids=()
-n=0
-failed=0
+. "$src/tests/support/tap.sh"
+logs=("$dir/headers" "$dir/body")
 cliquetd=
 
 cleanup() {
@@ -53,35 +53,12 @@ skip_unless() {
 	exit 0
 }
 
-result() {
-	n=$((n + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "ok $n - $1"
-		return
-	fi
-	echo "not ok $n - $1"
-	failed=$((failed + 1))
-	head -c 2000 "$dir/headers" "$dir/body" 2> /dev/null | sed 's/^/# /'
-	echo
-}
-
-is() {
-	[ "$2" = "$3" ] || printf '# %s: got %s, wanted %s\n' "$1" "$2" "$3"
-	[ "$2" = "$3" ]
-	result "$1" $?
-}
-
-plan() {
+# Those of the servers, too, if something failed.
+end() {
 	if [ "$failed" -ne 0 ]; then
 		tail -n 40 "$dir"/*.log 2> /dev/null | sed 's/^/# /'
 	fi
-	echo "1..$n"
-	exit $((failed > 0))
-}
-
-free_port() {
-	python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	plan
 }
 
 # expand FILE: a template of etc/ with this test's names.

@@ -13,18 +13,7 @@ need make
 need pkg-config
 unset MAKEFLAGS MFLAGS CLQ_PLUGIN_PATH
 new_dir
-n=0
-
-# result NAME STATUS LOG
-result() {
-	n=$((n + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		tail -n 30 "$3" | sed 's/^/# /'
-	fi
-}
+. "$src/tests/support/tap.sh"
 
 root=${CLQ_STAGE:-$dir/root}
 if [ -z "${CLQ_STAGE:-}" ]; then
@@ -99,15 +88,13 @@ flags=$(pkg-config --cflags libcjson sqlite3 libpq libmemcached libpcre2-8 \
     libcurl cjose 2> /dev/null)
 for folder in storage cache tree/apps/*/; do
 	folder=${folder#tree/}
-	: > "$dir/layer.log"
-	for file in tree/"${folder%/}"/*.c; do
-		# shellcheck disable=SC2086
-		${CC:-cc} -std=gnu11 -D_GNU_SOURCE -fsyntax-only \
-		    -I"$root$prefix/include" -iquote tree $flags "$file" \
-		    2>> "$dir/layer.log" || echo "$file" >> "$dir/layer.log"
-	done
-	[ ! -s "$dir/layer.log" ]
+	# shellcheck disable=SC2086
+	printf '%s\0' tree/"${folder%/}"/*.c |
+	    xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" \
+	    ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -fsyntax-only \
+	    -I"$root$prefix/include" -iquote tree $flags \
+	    > "$dir/layer.log" 2>&1 && [ ! -s "$dir/layer.log" ]
 	result "${folder%/} with the installed headers alone" $? \
 	    "$dir/layer.log"
 done
-echo "1..$n"
+plan
