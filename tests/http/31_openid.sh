@@ -3,5 +3,4 @@
 # OpenID: tokens, logging in, and providers that are down, hang, lie or flood.
 . "$(dirname "$0")/lib.sh"
 need openssl
-export CLIQUET=${CLIQUET:-$builddir/cliquet}
 python openid

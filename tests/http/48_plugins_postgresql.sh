@@ -2,8 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kinto's plugins with their settings, on PostgreSQL.
 . "$(dirname "$0")/lib.sh"
-need python3
-"$src/tests/support/with-postgres" python3 "$src/tests/http/plugins.py"
-status=$?
-[ $status -eq 77 ] || exit $status
-echo "1..0 # SKIP no PostgreSQL"
+on_postgres plugins

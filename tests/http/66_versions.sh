@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two versions of an application in one server.
 . "$(dirname "$0")/lib.sh"
-export CLIQUET=${CLIQUET:-$builddir/cliquet}
 python versions

@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a running server says of itself: status page, `cliquet top`.
 . "$(dirname "$0")/lib.sh"
-export CLIQUET=${CLIQUET:-$builddir/cliquet}
 python status

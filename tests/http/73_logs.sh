@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # The log: formats, destinations, and destinations that fail; timings.
 . "$(dirname "$0")/lib.sh"
-export CLIQUET=${CLIQUET:-$builddir/cliquet}
 python logs

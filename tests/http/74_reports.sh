@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Crashes and internal errors: backtraces in the log, reports to Sentry.
 . "$(dirname "$0")/lib.sh"
-export CLIQUET=${CLIQUET:-$builddir/cliquet}
 python reports

@@ -10,9 +10,8 @@ import threading
 import time
 
 from api import basic, database, start_kinto
-from harness import Test, free_port
+from harness import CLIQUET, Test, free_port
 
-CLIQUET = os.environ['CLIQUET']
 POLICY = 'kinto.plugins.accounts.AccountsPolicy'
 OLD_POLICY = 'kinto.plugins.accounts.authentication.' \
     'AccountsAuthenticationPolicy'

@@ -8,10 +8,8 @@ import os
 import signal
 
 from api import Api
-from harness import CLIQUETD, Test, wait_for
+from harness import CLIQUET, Test, wait_for
 
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 SCRIPT = 'console.log("a page may have a script")'
 PACKED = gzip.compress(b'p {}')
 BIG = b'x' * 3000000

@@ -13,11 +13,9 @@ import socket
 import urllib.parse
 
 import fcgi
-from harness import CLIQUETD, Test, nginx, wait_for
+from harness import CLIQUET, CLIQUETD, Test, nginx, wait_for
 
 PG = os.environ.get('CLQ_PG_URL')
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 USERS = {'alice': 'alice:wonder', 'bob': 'bob:builder'}
 R = '/buckets/b/collections/c/records'
 B = 'frontier'

@@ -14,7 +14,7 @@ import threading
 import time
 
 from api import start_kinto
-from harness import Test, free_port, wait_for
+from harness import CLIQUET, Test, free_port, wait_for
 
 USER = 'u:p'
 GRACE = 3.0     # what a loaded machine may add
@@ -110,7 +110,7 @@ def postgresql(t):
     ini = t.ini(use='kinto', userid_hmac_secret='x',
                 storage_backend='postgresql', storage_url=tcp,
                 permission_backend='postgresql', permission_url=tcp)
-    subprocess.run([os.environ['CLIQUET'], '-q', '--ini', ini, 'migrate'],
+    subprocess.run([CLIQUET, '-q', '--ini', ini, 'migrate'],
                    check=True)
     values = {'multiauth.policies': 'basicauth'}
     s, api = start_kinto(

@@ -9,11 +9,10 @@ import shutil
 import socket
 import subprocess
 
-from api import Api
-from harness import CLIQUETD, Test, free_port, wait_for
+from api import Api, answering
+from harness import CLIQUET, CLIQUETD, Test, free_port, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLIQUET = os.environ['CLIQUET']
 SECRET = 'f' * 64
 # Keys that nothing in the file's world knows, and some that nobody does here.
 UNKNOWN = ['no_such_key', 'kinto.flush_endpoint_enabled']
@@ -37,9 +36,7 @@ def serve(test, ini):
     path = test.name('.sock')
     server = test.spawn([CLIQUETD, ini], path,
                         env=dict(os.environ, CLIQUET_SOCKET=path))
-    api = Api(server)
-    wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
-    return server, api
+    return server, answering(Api(server))
 
 
 def memcached(test):

@@ -5,6 +5,9 @@
 # application, and a few functions for tests in shell. To be sourced.
 #
 #	python NAME		run tests/http/NAME.py instead of this script
+#	on_postgres NAME [OPTION...]
+#				the same, with a PostgreSQL of its own
+#				(tests/support/with-postgres OPTION...)
 #	need COMMAND		skip the test without it
 #	new_dir			$dir, removed at the end
 #	start_cliquetd INI	its pid is $cliquetd; ended at the end
@@ -19,6 +22,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 src=${CLQ_SRCDIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 builddir=${CLQ_BUILDDIR:-$PWD}
 export CLIQUETD=${CLIQUETD:-$builddir/cliquetd}
+export CLIQUET=${CLIQUET:-$builddir/cliquet}
 export CLQ_PLUGIN_PATH=${CLQ_PLUGIN_PATH:-$builddir/plugins}
 export PYTHONPATH=$src/tests/support PYTHONDONTWRITEBYTECODE=1
 export PYTHONUNBUFFERED=1
@@ -49,6 +53,18 @@ compile_app() {
 python() {
 	need python3
 	exec python3 "$src/tests/http/$1.py"
+}
+
+on_postgres() {
+	local name=$1 status
+	shift
+	need python3
+	"$src/tests/support/with-postgres" "$@" \
+	    python3 "$src/tests/http/$name.py"
+	status=$?
+	[ $status -eq 77 ] || exit $status
+	echo "1..0 # SKIP no PostgreSQL"
+	exit
 }
 
 new_dir() {

@@ -19,11 +19,9 @@ import time
 
 import fcgi
 from api import Api, database, start_kinto
-from harness import (CLIQUETD, Test, alive, children, free_port, name,
+from harness import (CLIQUET, CLIQUETD, Test, alive, children, free_port, name,
                      wait_for)
 
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                 'cliquet'))
 SRC = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 USER = 'alice:x'
 OPEN = dict(bucket_create_principals='system.Everyone',

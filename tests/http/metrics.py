@@ -11,7 +11,7 @@ import threading
 import time
 
 import fcgi
-from harness import Test, free_port, wait_for
+from harness import Test, wait_for
 
 try:
     from prometheus_client.parser import text_string_to_metric_families

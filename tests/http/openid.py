@@ -3,7 +3,6 @@
 tests/support/oidc.py."""
 import base64
 import json
-import os
 import ssl
 import subprocess
 import sys
@@ -14,10 +13,9 @@ import urllib.request
 
 import oidc
 from api import basic, start_kinto
-from harness import Test, free_port, wait_for
+from harness import CLIQUET, Test, free_port, wait_for
 from oidc import Provider, jwt
 
-CLIQUET = os.environ['CLIQUET']
 CLASS = 'kinto.plugins.openid.OpenIDConnectPolicy'
 PATIENCE = 5.5          # seconds within which everything is answered
 CALLBACK = 'http://localhost:3000/#tokens='

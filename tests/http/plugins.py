@@ -8,11 +8,9 @@ import re
 import time
 
 import fcgi
-from harness import CLIQUETD, Test
+from harness import CLIQUET, Test
 
 PG = os.environ.get('CLQ_PG_URL')
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 USERS = {'alice': 'alice:wonder', 'bob': 'bob:builder'}
 
 

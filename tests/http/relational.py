@@ -12,11 +12,9 @@ import subprocess
 import threading
 import time
 
-from api import Api
-from harness import CLIQUETD, Test, wait_for
+from api import Api, answering
+from harness import CLIQUET, CLIQUETD, Test, wait_for
 
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 PG, PG_DIR = os.environ['CLQ_PG_URL'], os.environ['CLQ_PG_DIR']
 ALICE, BOB = 'alice:wonder', 'bob:builder'
 
@@ -139,10 +137,8 @@ def write(t, sections, main=''):
 
 
 def start(t, ini):
-    server = t.spawn([CLIQUETD, ini], os.path.dirname(ini) + '/s')
-    api = Api(server)
-    wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
-    return api
+    return answering(Api(t.spawn([CLIQUETD, ini],
+                                 os.path.dirname(ini) + '/s')))
 
 
 # ---- the same answers as without a table ------------------------------------

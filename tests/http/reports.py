@@ -12,7 +12,8 @@ import threading
 import time
 
 import fcgi
-from harness import CLIQUETD, Test, alive, children, free_port, name, wait_for
+from harness import (CLIQUET, CLIQUETD, Test, alive, children, free_port, name,
+                     wait_for)
 
 SECRETS = ['hunter2', 'topsecret', 'c00kie', 'b0dy', 'qu3ry']
 
@@ -166,7 +167,7 @@ def passwords(t, sentry):
     t.ok('topsecret' not in json.dumps(sentry.events()) + s.text(),
          'without its password')
     s.stop()
-    code, out = t.run([os.environ['CLIQUET'], '--ini', s.ini, 'dump-config'])
+    code, out = t.run([CLIQUET, '--ini', s.ini, 'dump-config'])
     t.ok('topsecret' not in out and 's3cr3t' not in out and
          'publickey' not in out, 'dump-config shows none either')
 

@@ -6,11 +6,9 @@ import os
 import re
 import signal
 
-from api import Api
-from harness import CLIQUETD, Test, wait_for
+from api import Api, answering
+from harness import CLIQUET, CLIQUETD, Test, wait_for
 
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 PG = os.environ.get('CLQ_PG_URL')
 BACKEND = PG and '''permission_backend = postgresql
 storage_backend = postgresql
@@ -91,10 +89,8 @@ def write(t, sections, main='', schema=SCHEMA):
 
 
 def start(t, ini):
-    server = t.spawn([CLIQUETD, ini], os.path.dirname(ini) + '/s')
-    api = Api(server)
-    wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
-    return api
+    return answering(Api(t.spawn([CLIQUETD, ini],
+                                 os.path.dirname(ini) + '/s')))
 
 
 def reload(t):

@@ -12,12 +12,10 @@ import sys
 import time
 import urllib.parse
 
-from harness import CLIQUETD, Test, nginx
+from harness import CLIQUET, Test, nginx
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = os.path.join(HERE, '..', 'protocol')
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 SLOW = 20               # seconds for one hostile request, sanitizers included
 
 

@@ -11,9 +11,8 @@ import subprocess
 import time
 
 import fcgi
-from harness import Test, free_port, wait_for
+from harness import CLIQUET, Test, free_port, wait_for
 
-CLIQUET = os.environ['CLIQUET']
 LOCAL = dict(REMOTE_ADDR='127.0.0.1')
 
 

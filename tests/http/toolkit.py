@@ -8,12 +8,10 @@ import sqlite3
 import time
 
 import fcgi
-from api import Api
-from harness import CLIQUETD, Test, wait_for
+from api import Api, answering
+from harness import CLIQUET, Test, wait_for
 
 APP = os.environ['CLQ_TEST_TOOLKIT']
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 ME = 'Toolkit me'
 
 
@@ -23,10 +21,7 @@ def start(t, popen={}, **settings):
                   cache_backend='memory', workers=2, log_level='info',
                   **{'multiauth.policies': 'toolkit'})
     values.update(settings)
-    server = t.start(ready=False, popen=popen, **values)
-    api = Api(server)
-    wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
-    return api
+    return answering(Api(t.start(ready=False, popen=popen, **values)))
 
 
 def inputs(t, api):

@@ -6,10 +6,8 @@ import os
 import signal
 
 from api import Api, start_kinto
-from harness import CLIQUETD, Test, wait_for
+from harness import CLIQUET, Test, wait_for
 
-CLIQUET = os.environ.get('CLIQUET', os.path.join(os.path.dirname(CLIQUETD),
-                                                'cliquet'))
 ALICE = 'alice:x'
 ARTICLE = {'data': {'url': 'http://x.example', 'title': 'X',
                     'added_by': 'test'}}

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 import fcgi
-from harness import wait_for
+from harness import CLIQUET, wait_for
 
 
 def basic(credentials):
@@ -71,6 +71,12 @@ class Api:
         return False
 
 
+def answering(api):
+    """The same, once its server answers or has ended."""
+    wait_for(lambda: api.server.popen.poll() is not None or api.up(), 30)
+    return api
+
+
 def database(test):
     """Settings of a new database: on PostgreSQL below with-postgres."""
     server, path = os.environ.get('CLQ_PG_URL'), test.name('.sqlite')
@@ -84,7 +90,7 @@ def database(test):
     values = dict(storage_backend='postgresql', storage_url=url,
                   permission_backend='postgresql', permission_url=url)
     ini = test.ini(use='kinto', userid_hmac_secret='x', **values)
-    subprocess.run([os.environ['CLIQUET'], '-q', '--ini', ini, 'migrate'],
+    subprocess.run([CLIQUET, '-q', '--ini', ini, 'migrate'],
                    check=True)
     return values
 
@@ -97,6 +103,4 @@ def start_kinto(test, ready=True, popen={}, prefix='/v1', **settings):
     values.update(settings)
     server = test.start(ready=False, popen=popen, **values)
     api = Api(server, prefix)
-    if ready:
-        wait_for(lambda: server.popen.poll() is not None or api.up(), 30)
-    return server, api
+    return server, answering(api) if ready else api

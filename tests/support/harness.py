@@ -17,7 +17,7 @@ import time
 
 import fcgi
 
-CLIQUETD = os.environ['CLIQUETD']
+CLIQUETD, CLIQUET = os.environ['CLIQUETD'], os.environ['CLIQUET']
 APP = os.environ['CLQ_TEST_APP']        # slow.so
 
 
