@@ -16,14 +16,18 @@ serve cases --port "$port" --data "$tmp/data" || {
 python3 -B "$top/tests/protocol/run.py" "$(url_of cases)"
 status=$?
 
-mkdir "$tmp/files"
+mkdir "$tmp/files" "$tmp/admin"
+echo '<!doctype html><title>Admin</title><script>document</script>' \
+    > "$tmp/admin/index.html"
+echo 1.0 > "$tmp/admin/VERSION"
 cat > "$tmp/plugins.ini" << EOF
 [app:main]
 use = kinto
 includes = kinto.plugins.default_bucket kinto.plugins.flush
            kinto.plugins.history kinto.plugins.counters
-           kinto_attachment
+           kinto.plugins.admin kinto_attachment
 attachment.base_path = $tmp/files
+admin_assets_path = $tmp/admin
 experimental_permissions_endpoint = true
 user-data_delete_principals = system.Authenticated
 multiauth.policies = basicauth
@@ -43,7 +47,7 @@ python3 -B "$top/tests/protocol/run.py" "$(url_of plugins)"
 status=$((status || $?))
 
 sed -e 's/^includes = .*/includes = kinto.plugins.accounts kinto.plugins.flush/' \
-    -e '/^           kinto/d' -e '/^attachment/d' \
+    -e '/^           kinto/d' -e '/^attachment/d' -e '/^admin/d' \
     -e 's/^multiauth.policies = .*/multiauth.policies = account basicauth/' \
     -e 's/plugins\.db/accounts.db/' "$tmp/plugins.ini" > "$tmp/accounts.ini"
 cat >> "$tmp/accounts.ini" << EOF

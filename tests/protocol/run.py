@@ -50,6 +50,7 @@ def plain(text, host):
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00)?", "DATE", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", "DATE", text)
+    text = re.sub(r'\b[0-9a-f]{8}-[0-9a-f]+(?=\\"")', "FILE", text)
     text = re.sub(r'"config": \{[^}]*\}', '"config": {}', text)
     return re.sub(r"\b1[78]\d{11}\b", "TIME", text)
 
