@@ -484,8 +484,9 @@ void pg_send_writes(struct pg_db *db, struct clq_write **writes, size_t n);
 extern const char pg_sql_clock[];
 extern const char pg_sql_tail[];
 /* The list's row in `timestamps`, which `l` locks, must exist: send this
- * first. */
-void pg_send_ensure(struct pg_db *db, const struct clq_coll *coll);
+ * first. imported: the first change has a timestamp of the client. */
+void pg_send_ensure(struct pg_db *db, const struct clq_coll *coll,
+    bool imported);
 
 clq_storage_write_f pg_write;
 clq_storage_sync_f pg_sync;

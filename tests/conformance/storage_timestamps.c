@@ -149,11 +149,21 @@ StorageTest(client_timestamp, of_the_first_object_is_kept)
 
 StorageTest(client_timestamp, of_the_first_object_lets_the_list_begin_now)
 {
-	clq_msec before = clq_now();
+	struct clq_coll l = list;
+	char parent[16];
+	clq_msec before;
+	int i;
 
-	cr_expect_eq(put_at(&list, CLQ_WRITE_CREATE, "r1", "{}", 1234), 1234);
-	cr_expect_geq(timestamp_of(&list), before);
-	cr_expect_eq(put_at(&list, CLQ_WRITE_CREATE, "r2", "{}", 1234), 1235);
+	for (i = 0; i < 50; i++) {	/* many: in one millisecond or not */
+		snprintf(parent, sizeof parent, "/b/new%d", i);
+		l.parent = clq_str_of(parent);
+		before = clq_now();
+		cr_expect_eq(put_at(&l, CLQ_WRITE_CREATE, "r1", "{}", 1234),
+		    1234);
+		cr_expect_geq(timestamp_of(&l), before);
+		cr_expect_eq(put_at(&l, CLQ_WRITE_CREATE, "r2", "{}", 1234),
+		    1235);
+	}
 }
 
 StorageTest(client_timestamp, that_another_object_has_is_raised)
