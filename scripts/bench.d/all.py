@@ -260,7 +260,7 @@ def endure(server, workers):
     """What many requests leave behind in a worker."""
     before = [memory(p) for p in workers]
     r = server.stack.measure('-F', server.address, [one('GET', LIST +
-                             '/r{r}')], n=server.options.endure, t=60)
+                             '/r{r}')], n=server.options.endure, t=180)
     after = [memory(p) for p in workers]
     return {'requests': r['requests'], 'errors': r['errors'],
             'before': before, 'after': after}
@@ -328,7 +328,7 @@ def main():
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--million', type=int, default=10 ** 6)
     p.add_argument('--clients', type=int, default=16)
-    p.add_argument('--endure', type=int, default=10 ** 5)
+    p.add_argument('--endure', type=int, default=10 ** 6)
     p.add_argument('--kinto', default='', help='its virtual environment')
     p.add_argument('--budget', type=int, default=500,
                    help='seconds after which there is one round of each')
