@@ -73,6 +73,9 @@ read_section(struct clq_ini *ini, struct clq_str body)
 	else {
 		ini->has_app = ini->has_app ||
 		    clq_str_is(ini->section, "app:main");
+		clq_settings_note_section(ini->s, ini->section,
+		    clq_arena_printf(ini->arena, "%s:%u", ini->name,
+		    ini->number).p);
 		return;
 	}
 	ini->section = CLQ_STR("?");	/* skip what follows */

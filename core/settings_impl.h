@@ -29,6 +29,12 @@ struct clq_entry {
 	const struct clq_setting	*row;	/* NULL: nobody declared it */
 };
 
+/* A section that nobody reads. */
+struct clq_odd_section {
+	const char	*name;
+	const char	*where;		/* "kinto.ini:12" */
+};
+
 enum { CLQ_SETTINGS_MAGIC = 0x5e771465 };
 
 struct clq_settings {
@@ -44,6 +50,8 @@ struct clq_settings {
 	const struct clq_setting	**rows;		/* as declared */
 	size_t				  nrows;
 	size_t				  rows_cap;
+	struct clq_odd_section		 *odd;		/* or NULL */
+	size_t				  nodd;
 };
 
 struct clq_settings *clq_settings_new(const char *path);
@@ -80,6 +88,11 @@ struct clq_str clq_settings_unprefixed(struct clq_str key);
 /* settings_ini.c: fill the store from an ini. name: for messages. */
 void clq_ini_parse(struct clq_settings *s, const char *name,
     struct clq_str text);
+
+/* settings_unknown.c: keep a section that is neither ours nor of a program that
+ * shares an ini with us, to be told by clq_settings_warn_unknown(). */
+void clq_settings_note_section(struct clq_settings *s, struct clq_str name,
+    const char *where);
 
 /* settings_env.c: let the environment override e; then listeners' keys. */
 void clq_env_override(struct clq_settings *s, struct clq_entry *e);

@@ -46,7 +46,8 @@ CLQ_API void clq_settings_free(struct clq_settings **s);
 /* False once clq_settings_error() was called. */
 CLQ_API bool clq_settings_usable(const struct clq_settings *s);
 
-/* Warn once for each key that nobody declared. After all plugins are set up. */
+/* Warn once for each key that nobody declared, each section that nobody reads
+ * and each variable that sets nothing. After all plugins are set up. */
 CLQ_API void clq_settings_warn_unknown(const struct clq_settings *s);
 
 /* Every known setting, as an ini with comments: value, origin, default, unit,

@@ -139,6 +139,14 @@ is 'what may be meant for others is left alone' sh -c \
     "! '$cliquet' check-config --ini a.ini 2>&1 | grep KINTO_VERSION"
 unset CLIQUET_WORKRES CLIQUET_HISTORY_NOTHING KINTO_VERSION KINTO_PAGINATE_BI
 
+{ cat a.ini; printf '\n[resorce:mushroom]\npath = /m\n[logger_root]\nlevel = INFO\n'; } > odd.ini
+check 0 'the section [resorce:mushroom] is not one of the server'\''s and has no effect; did you mean [resource:mushroom]?' \
+    check-config --ini odd.ini
+is 'with file and line' grep -q 'odd.ini:[0-9]*: the section' \
+    <("$cliquet" check-config --ini odd.ini 2>&1)
+is 'one line for it, none for the logger' test "$("$cliquet" check-config \
+    --ini odd.ini 2>&1 | grep -c 'the section')" -eq 1
+
 # A folder that the server could not write to.
 as=
 if [ "$(id -u)" -eq 0 ]; then

@@ -147,6 +147,47 @@ Test(layers, warns_of_unknown_keys_once)
 	cr_expect(clq_settings_usable(s));
 }
 
+Test(layers, warns_of_sections_that_nobody_reads)
+{
+	cr_assert_eq(parse("[resorce:mushroom]\npath = /m\n[listner]\na = 1\n"
+	    "[sever:main]\n[Resource:x]\npath = /x\n[handler:x]\n"), CLQ_OK);
+	clq_settings_warn_unknown(s);
+	cr_said("t.ini:2: the section [resorce:mushroom] is not one of the "
+	    "server's and has no effect; did you mean [resource:mushroom]?");
+	cr_said("t.ini:4: the section [listner] is not one of the server's and "
+	    "has no effect; its settings belong below [app:main]");
+	cr_said("did you mean [server:main]?");
+	cr_said("did you mean [resource:x]?");
+	cr_said("t.ini:9: the section [handler:x]");
+	cr_assert_eq(ftruncate(said_fd, 0), 0);
+	clq_settings_warn_unknown(s);
+	cr_expect_not(said("section"));
+}
+
+Test(layers, sections_of_others_are_left_alone)
+{
+	cr_assert_eq(parse("[server:main]\nport = 1\n[loggers]\n[handlers]\n"
+	    "[formatters]\n[logger_root]\n[handler_console]\n"
+	    "[formatter_color]\n[uwsgi]\nx = 1\n[composite:main]\n"
+	    "[filter:gzip]\n[pipeline:main]\n[app:other]\n[DEFAULT]\n"
+	    "[alembic]\n"), CLQ_OK);
+	clq_settings_warn_unknown(s);
+	cr_expect_not(said("section"));
+}
+
+Test(layers, unknown_sections_are_bounded)
+{
+	struct clq_buf b;
+
+	clq_buf_init(&b, arena, 0);
+	for (int i = 0; i < 200; i++)
+		clq_buf_printf(&b, "[odd%d]\n", i);
+	cr_assert_eq(parse(clq_arena_cstr(arena, clq_buf_str(&b))), CLQ_OK);
+	clq_settings_warn_unknown(s);
+	cr_said("[odd19]");
+	cr_expect_not(said("[odd20]"));
+}
+
 Test(layers, errors_of_plugins_name_the_place)
 {
 	cr_assert_eq(parse("eos = never\n"), CLQ_OK);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands in an ini or in the environment and has no effect: sections,
+ * keys and variables that nobody knows. Each is warned of once, with the known
+ * name that looks most like it.
+ *
+ * An ini is shared with other programs (Python's logging, uWSGI, the other
+ * applications of a Paste file), whose sections are none of our business.
+ * Those are told apart by name, as nothing else tells them apart.
+ */
+#include <cliquet/log.h>
+#include <cliquet/str.h>
+
+#include "settings_impl.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { SECTIONS_MAX = 20 };	/* unknown ones that are kept to be told */
+
+/* ---- likeness ---------------------------------------------------------- */
+
+/* Edits (insert, delete, replace) from a to b, if both are short. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b), i, j, diagonal, above;
+	size_t row[64];
+
+	if (nb >= CLQ_COUNT(row) || na >= CLQ_COUNT(row))
+		return CLQ_COUNT(row);
+	for (j = 0; j <= nb; j++)
+		row[j] = j;
+	for (i = 1; i <= na; i++) {
+		diagonal = row[0];
+		row[0] = i;
+		for (j = 1; j <= nb; j++) {
+			above = row[j];
+			row[j] = diagonal + (a[i - 1] != b[j - 1]);
+			if (above + 1 < row[j])
+				row[j] = above + 1;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			diagonal = above;
+		}
+	}
+	return row[nb];
+}
+
+/* ---- sections ---------------------------------------------------------- */
+
+/*
+ * Names of sections, ours and those of programs that share an ini with us. One
+ * that ends in ':' or '_' begins the names of a family.
+ */
+static const char *const sections[] = {
+	"app:main", "server:main", "resource:", "DEFAULT",
+	"app:", "composite:", "composit:", "filter:", "filter-app:",
+	"pipeline:",					/* Paste */
+	"loggers", "handlers", "formatters",
+	"logger_", "handler_", "formatter_",		/* Python's logging */
+	"uwsgi", "alembic", "pserve", "pshell", "watch", "celery",
+	"loadtest", "watcher:", "socket:", "env:", "circus",
+	"program:", "supervisord", "unix_http_server", "inet_http_server"
+};
+
+static bool
+is_family(const char *known)
+{
+	char last = known[strlen(known) - 1];
+
+	return last == ':' || last == '_';
+}
+
+static bool
+section_known(struct clq_str name)
+{
+	for (size_t i = 0; i < CLQ_COUNT(sections); i++)
+		if (is_family(sections[i]) ? name.len > strlen(sections[i]) &&
+		    clq_str_starts(name, sections[i]) :
+		    clq_str_is(name, sections[i]))
+			return true;
+	return false;
+}
+
+void
+clq_settings_note_section(struct clq_settings *s, struct clq_str name,
+    const char *where)
+{
+	struct clq_odd_section *odd;
+
+	if (s->nodd == SECTIONS_MAX || section_known(name))
+		return;
+	if (s->odd == NULL)
+		s->odd = clq_arena_calloc(s->arena, SECTIONS_MAX,
+		    sizeof *s->odd);
+	odd = &s->odd[s->nodd++];
+	odd->name = clq_arena_cstr(s->arena, name);
+	odd->where = clq_arena_cstr(s->arena, clq_str_of(where));
+}
+
+/* The known section that looks like this one; NULL: none does. Of a family,
+ * what stands before the member's name is compared: [resorce:mushroom]. */
+static const char *
+similar_section(struct clq_arena *arena, const char *name)
+{
+	size_t d, len, best = 3, head = strcspn(name, ":_");
+	bool member = name[head] != '\0' && name[head + 1] != '\0';
+	const char *known, *found = NULL, *family;
+
+	family = clq_arena_cstr(arena, (struct clq_str){ name, head + member });
+	for (size_t i = 0; i < CLQ_COUNT(sections); i++) {
+		known = sections[i];
+		len = strlen(known);
+		if (is_family(known) && !member)
+			continue;
+		d = distance(is_family(known) ? family : name, known);
+		if (d >= best || d > len / 3)
+			continue;
+		best = d;
+		found = is_family(known) ? clq_arena_printf(arena, "%s%s",
+		    known, name + head + 1).p : known;
+	}
+	return found;
+}
+
+static void
+warn_unknown_sections(const struct clq_settings *s, struct clq_arena *arena)
+{
+	const struct clq_odd_section *odd;
+	const char *hint;
+
+	for (size_t i = 0; i < s->nodd; i++) {
+		odd = &s->odd[i];
+		hint = similar_section(arena, odd->name);
+		clq_log_once(CLQ_LOG_WARNING, clq_arena_printf(arena,
+		    "%s [%s]", odd->where, odd->name).p, "%s: the section "
+		    "[%s] is not one of the server's and has no effect; "
+		    "%s%s%s", odd->where, odd->name, hint != NULL ?
+		    "did you mean [" : "its settings belong below [app:main]",
+		    hint != NULL ? hint : "", hint != NULL ? "]?" : "");
+	}
+}
+
+/* ---- keys and variables ----------------------------------------------- */
+
+/* A known key that looks like this one, or NULL. */
+static const char *
+similar(const struct clq_settings *s, const char *key)
+{
+	size_t i, d, best = strlen(key) / 4 + 1;
+	const char *found = NULL;
+
+	for (i = 0; i < s->nrows; i++) {
+		d = distance(key, s->rows[i]->key);
+		if (d <= best && d <= 3) {
+			best = d;
+			found = s->rows[i]->key;
+		}
+	}
+	return found;
+}
+
+/* A key as the rest of a variable's name: upper case, '_' for '.' and '-'. */
+static const char *
+as_variable(struct clq_arena *arena, const char *key)
+{
+	char *c, *var = clq_arena_cstr(arena, clq_str_of(key));
+
+	for (c = var; *c != '\0'; c++)
+		if (*c == '.' || *c == '-')
+			*c = '_';
+		else if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	return var;
+}
+
+/* The known key that the variable sets, or (*exact false) one that looks like
+ * it; NULL: neither. */
+static const char *
+variable_key(const struct clq_settings *s, struct clq_arena *arena,
+    const char *name, bool *exact)
+{
+	size_t i, d, best = 3;
+	const char *found = NULL, *var;
+
+	*exact = false;
+	for (i = 0; i < s->n; i++) {
+		var = as_variable(arena, s->entries[i]->key);
+		d = distance(name, var);
+		if (strcmp(name, var) == 0) {
+			*exact = true;
+			return s->entries[i]->key;
+		}
+		if (s->entries[i]->row != NULL && d <= best &&
+		    d <= strlen(name) / 4 + 1) {
+			best = d;
+			found = var;
+		}
+	}
+	return found;
+}
+
+/* KINTO_ may be meant for something else of that name; CLIQUET_ is ours. */
+static void
+warn_unknown_variables(const struct clq_settings *s, struct clq_arena *arena)
+{
+	static const char *const prefixes[] = { "CLIQUET_", "KINTO_" };
+	const char *found, *name;
+	struct clq_str var;
+	bool exact;
+
+	for (char **e = environ; *e != NULL; e++) {
+		for (size_t i = 0; i < CLQ_COUNT(prefixes); i++) {
+			if (strncmp(*e, prefixes[i], strlen(prefixes[i])) != 0)
+				continue;
+			var = clq_str_sub(clq_str_of(*e), 0, strcspn(*e, "="));
+			name = clq_arena_cstr(arena, clq_str_sub(var,
+			    strlen(prefixes[i]), var.len));
+			found = variable_key(s, arena, name, &exact);
+			if (exact || strcmp(name, "INI") == 0 ||
+			    (found == NULL && i > 0))
+				continue;
+			clq_log_once(CLQ_LOG_WARNING, clq_arena_cstr(arena,
+			    var), "environment %.*s: sets nothing; %s%s%s",
+			    CLQ_FMT(var), found != NULL ? "did you mean " :
+			    "a key that no table of settings names must be in "
+			    "the ini before a variable can change it",
+			    found != NULL ? prefixes[i] : "",
+			    found != NULL ? found : "");
+		}
+	}
+}
+
+void
+clq_settings_warn_unknown(const struct clq_settings *s)
+{
+	const struct clq_entry *e;
+	struct clq_str once;
+	const char *hint;
+	struct clq_arena *arena = clq_arena_new();
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		e = s->entries[i];
+		if (e->row != NULL || e->origin == CLQ_ORIGIN_DEFAULT)
+			continue;
+		hint = similar(s, e->key);
+		once = clq_arena_printf(arena, "%s %s", e->where, e->key);
+		clq_log_once(CLQ_LOG_WARNING, once.p, "%s: '%s' is not a "
+		    "setting of the server or of its plugins; %s%s%s",
+		    e->where, e->spelled != NULL ? e->spelled : e->key,
+		    hint != NULL ? "did you mean '" : "it has no effect",
+		    hint != NULL ? hint : "", hint != NULL ? "'?" : "");
+	}
+	warn_unknown_sections(s, arena);
+	warn_unknown_variables(s, arena);
+	clq_arena_free(&arena);
+}
