@@ -3,11 +3,11 @@
  * `cliquet new NAME`: a folder with an application to begin with, which builds
  * against the installed library, starts and passes its own test.
  *
- * Nothing that exists is touched: the folder must be new. The ini has a fresh
- * secret, and so nobody else may read it.
+ * Nothing that exists is touched: the folder must be new. No file of it holds a
+ * secret, so that all can be committed; the project's Makefile makes one where
+ * the application is run.
  */
 #include <cliquet/buf.h>
-#include <cliquet/crypto.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
@@ -21,10 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	NAME_LEN = 40,
-	SECRET_BYTES = 32
-};
+enum { NAME_LEN = 40 };
 
 /* The files whose name is not that of the template. */
 static const struct {
@@ -32,7 +29,7 @@ static const struct {
 	mode_t		 mode;
 } files[] = {
 	{ "app.c",	"@NAME@.c",	0644 },
-	{ "app.ini",	"@NAME@.ini",	0600 },
+	{ "app.ini",	"@NAME@.ini",	0644 },
 	{ "gitignore",	".gitignore",	0644 },
 	{ "test.sh",	"test.sh",	0755 },
 };
@@ -47,10 +44,9 @@ name_good(const char *name)
 	    name[0] >= 'a' && name[0] <= 'z';
 }
 
-/* text with @NAME@ and @SECRET@ replaced. */
+/* text with @NAME@ replaced. */
 static struct clq_str
-fill(struct clq_arena *arena, const char *text, const char *name,
-    struct clq_str secret)
+fill(struct clq_arena *arena, const char *text, const char *name)
 {
 	struct clq_str rest = clq_str_of(text);
 	struct clq_buf b;
@@ -64,10 +60,6 @@ fill(struct clq_arena *arena, const char *text, const char *name,
 		if (clq_str_starts(rest, "@NAME@")) {
 			clq_buf_adds(&b, name);
 			rest = clq_str_sub(rest, strlen("@NAME@"), rest.len);
-		} else if (clq_str_starts(rest, "@SECRET@")) {
-			clq_buf_add(&b, secret);
-			rest = clq_str_sub(rest, strlen("@SECRET@"),
-			    rest.len);
 		} else {
 			clq_buf_add(&b, clq_str_sub(rest, 0, 1));
 			rest = clq_str_sub(rest, 1, rest.len);
@@ -93,8 +85,6 @@ write_file(const char *path, mode_t mode, struct clq_str text)
 static bool
 write_project(struct clq_arena *arena, const char *name)
 {
-	struct clq_str secret = clq_random_hex(arena, SECRET_BYTES);
-
 	for (const struct cli_file *f = cli_new_files; f->name != NULL; f++) {
 		const char *to = f->name, *path;
 		mode_t mode = 0644;
@@ -105,9 +95,8 @@ write_project(struct clq_arena *arena, const char *name)
 				mode = files[i].mode;
 			}
 		path = clq_arena_printf(arena, "%s/%.*s", name,
-		    CLQ_FMT(fill(arena, to, name, secret))).p;
-		if (!write_file(path, mode, fill(arena, f->text, name,
-		    secret)))
+		    CLQ_FMT(fill(arena, to, name))).p;
+		if (!write_file(path, mode, fill(arena, f->text, name)))
 			return false;
 	}
 	return true;

@@ -29,6 +29,7 @@ check() {
 	esac
 }
 
+export CLIQUET_USERID_HMAC_SECRET=of-the-test
 sed -e "s|^socket = .*|socket = $dir/socket|" \
     -e "s|^storage_url = .*|storage_url = sqlite://$dir/test.db|" \
     -e "s|%(here)s|$PWD|" @NAME@.ini > "$dir/@NAME@.ini"

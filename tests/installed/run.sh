@@ -43,9 +43,25 @@ result "which has run" $? "$dir/check.log"
 sed -i 's/, %.\*s%s", CLQ_FMT(word)/; %.*s%s", CLQ_FMT(word)/' scores/scores.c
 ! make -C scores check > "$dir/check.log" 2>&1
 result "and which fails when the application is wrong" $? "$dir/check.log"
-[ "$(stat -c %a scores/scores.ini)" = 600 ] &&
-    ! grep -r -I -q -E '@(NAME|SECRET)@' scores
-result "the ini is private, nothing is left to be filled in" $? /dev/null
+! grep -r -I -q '@NAME@' scores
+result "nothing is left to be filled in" $? /dev/null
+if command -v git > /dev/null; then
+	git init -q scores && git -C scores add -A &&
+	    git -C scores ls-files | grep -q -x scores.ini &&
+	    ! git -C scores grep --cached -q -E '_secret *= *[^ ]|[0-9a-f]{32}'
+	result "git takes the ini, and finds no secret" $? /dev/null
+fi
+make -C scores run CLIQUETD='cliquetd --check' > "$dir/check.log" 2>&1 &&
+    [ "$(stat -c %a scores/.env)" = 600 ] &&
+    grep -q -E -x 'CLIQUET_USERID_HMAC_SECRET=[0-9a-f]{64}' scores/.env
+result "make run brings a secret of its own" $? "$dir/check.log"
+if [ -d scores/.git ]; then
+	! git -C scores status --porcelain | grep -q env
+	result "which git ignores" $? /dev/null
+fi
+! (cd scores && cliquet --ini scores.ini check-config) \
+    > "$dir/check.log" 2>&1 && grep -q userid_hmac_secret "$dir/check.log"
+result "without it the server says what is missing" $? "$dir/check.log"
 make -C scores install DESTDIR="$root" > "$dir/build.log" 2>&1 &&
     find "$root" -path '*/app/scores.so' | grep -q .
 result "it installs beside the others" $? "$dir/build.log"
