@@ -287,8 +287,9 @@ add_check(struct js_compiler *c, struct js_node *node,
 	node->n++;
 	relate(node, k);
 	if (k->ref != NULL && k->ref->node == NULL &&
-	    c->schema->dangling == NULL)
-		c->schema->dangling = value->valuestring;
+	    c->schema->ndangling < JS_MAX_DANGLING)
+		c->schema->dangling[c->schema->ndangling++] =
+		    value->valuestring;
 	return true;
 }
 
@@ -400,9 +401,9 @@ js_schema_free(struct js_schema **schema)
 }
 
 const char *
-js_dangling(const struct js_schema *schema)
+js_dangling(const struct js_schema *schema, size_t i)
 {
-	return schema->dangling;
+	return i < schema->ndangling ? schema->dangling[i] : NULL;
 }
 
 size_t

@@ -163,7 +163,8 @@ struct js_schema {
 	struct js_node		*root;
 	size_t			 tree_bytes;
 	size_t			 pattern_bytes;
-	const char		*dangling;	/* a reference; or NULL */
+	const char		*dangling[JS_MAX_DANGLING];
+	size_t			 ndangling;
 };
 
 /* ---- compiling --------------------------------------------------------- */

@@ -44,6 +44,7 @@ enum {
 	JS_MAX_PATTERNS = 1000,
 	JS_MAX_PATTERN_LEN = 4096,	/* bytes of one */
 	JS_MAX_PATTERN_BYTES = 4 << 20,	/* of all, compiled */
+	JS_MAX_DANGLING = 10,		/* references kept to be told */
 	JS_MAX_DEPTH = 1000,		/* nested subschemas in a validation */
 	JS_MAX_STEPS = 20 * 1000 * 1000	/* one is 10 to 50 ns */
 };
@@ -88,9 +89,9 @@ enum clq_status js_compile(const cJSON *schema, enum js_draft fallback,
 /* The draft that a `$schema` names, or fallback. */
 enum js_draft js_draft_of(const cJSON *schema, enum js_draft fallback);
 
-/* A reference that leads nowhere, as it is written; NULL if all lead
- * somewhere. Lives as long as the schema. */
-const char *js_dangling(const struct js_schema *schema);
+/* The references that lead nowhere, as they are written, by number from 0; NULL
+ * after the last one that is kept. They live as long as the schema. */
+const char *js_dangling(const struct js_schema *schema, size_t i);
 
 /* Free *schema, which may be NULL, and set it to NULL. */
 void js_schema_free(struct js_schema **schema);

@@ -68,6 +68,12 @@ void ini_read_fields(struct ini *ini, struct ini_resource *r);
 void ini_read_schema(struct ini *ini, struct ini_resource *r);
 clq_process_f ini_validate;
 
+/* schema_faults.c: compile the tree of the file path, which fits its metaschema
+ * and of which all references lead somewhere; the caller's, for
+ * js_schema_free(). False: wrong, all faults (up to a bound) said. */
+bool ini_compile(struct ini *ini, struct ini_resource *r, const char *key,
+    const char *path, const cJSON *tree, struct js_schema **out);
+
 /* openapi.c: the attributes of a schema for OpenAPI, as JSON text in the
  * server's memory. r has its fields. */
 const char *ini_describe(struct ini *ini, const struct ini_resource *r,

@@ -237,32 +237,6 @@ check_draft(struct ini *ini, struct ini_resource *r, const char *key,
 	    path);
 }
 
-/* Fits its metaschema, compiles, and all references lead somewhere. */
-static bool
-compile(struct ini *ini, struct ini_resource *r, const char *key,
-    const char *path, const cJSON *tree)
-{
-	enum js_draft draft = js_draft_of(tree, JS_DRAFT_NEWEST);
-	const char *dangling;
-	struct js_error e;
-
-	if (js_validate(js_metaschema(draft), tree, ini->arena, &e) !=
-	    JS_VALID)
-		return ini_wrong(ini, r, key, "%s: no JSON Schema: at \"%.*s\" "
-		    "%.*s; correct the schema", path, CLQ_FMT(e.path),
-		    CLQ_FMT(e.message));
-	if (js_compile(tree, JS_DRAFT_NEWEST, ini->arena, &r->schema, &e) !=
-	    CLQ_OK)
-		return ini_wrong(ini, r, key, "%s: %.*s: %.*s; correct the "
-		    "schema", path, CLQ_FMT(e.name), CLQ_FMT(e.message));
-	clq_arena_defer(ini->arena, free_schema, r->schema);
-	if ((dangling = js_dangling(r->schema)) != NULL)
-		return ini_wrong(ini, r, key, "%s: the reference \"%s\" leads "
-		    "nowhere; only parts of the same file can be referred to",
-		    path, dangling);
-	return true;
-}
-
 void
 ini_read_schema(struct ini *ini, struct ini_resource *r)
 {
@@ -288,8 +262,9 @@ ini_read_schema(struct ini *ini, struct ini_resource *r)
 	if (!check_draft(ini, r, key, path, tree))
 		return;
 	not_required(tree);
-	if (!compile(ini, r, key, path, tree))
+	if (!ini_compile(ini, r, key, path, tree, &r->schema))
 		return;
+	clq_arena_defer(ini->arena, free_schema, r->schema);
 	take_properties(ini, r, tree, key);
 	r->decl.openapi = ini_describe(ini, r, tree);
 	r->decl.process = ini_validate;

@@ -401,6 +401,35 @@ BAD_SCHEMAS = (
 )
 
 
+def several_faults(t):
+    """All that is wrong with one schema is said, up to a bound."""
+    def said(schema):
+        ini = write(t, '[resource:a]\nschema = mushroom.json\n',
+                    schema=schema)
+        status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
+        t.equal(status, 1, 'a schema with several faults is refused')
+        return sorted(re.findall(r'no JSON Schema: at "(.*?)"|'
+                                 r'reference (".*?")|(further|pattern)',
+                                 text))
+
+    t.equal(said({'type': 'objekt', 'required': 'name', 'properties': {
+                'a/b~c': {'type': 3, 'minLength': -1},
+                'd': {'enum': 3, 'pattern': '('},
+                'e': {'allOf': [{}, {'maximum': 'x'}, {'title': 1}]}}}),
+            [('', '', 'pattern'),
+             ('/properties/a~1b~0c/minLength', '', ''),
+             ('/properties/a~1b~0c/type', '', ''),
+             ('/properties/d/enum', '', ''),
+             ('/properties/e/allOf/1/maximum', '', ''),
+             ('/properties/e/allOf/2/title', '', ''),
+             ('/required', '', ''), ('/type', '', '')], 'all faults of a schema are said')
+    t.equal(said({'properties': {'a': {'$ref': '#/x'}, 'b': {'$ref': '#/y'}}}),
+            [('', '"#/x"', ''), ('', '"#/y"', '')], 'all references too')
+    got = said({'properties': {'p%d' % i: {'type': 3} for i in range(50)}})
+    t.equal((len(got), got[0]), (11, ('', '', 'further')),
+            'at most ten faults')
+
+
 def wrong(t):
     cases = [(s, SCHEMA, why) for s, why in WRONG]
     cases += [('[resource:a]\nschema = mushroom.json\n', s, why)
@@ -411,6 +440,7 @@ def wrong(t):
         if not t.ok(status == 1 and re.search(why, text),
                     'refused: ' + why):
             print('#', text[:500])
+    several_faults(t)
     ini = write(t, '[resource:a]\naccess = shared\n'
                 'create_principals = Authenticated\n')
     status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
