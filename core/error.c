@@ -28,8 +28,8 @@ struct registry_row {
 };
 
 static const struct registry_row registry[] = {
-#define CLQ_ERROR(name, number, status, message)	\
-	{ number, status, message },
+#define CLQ_ERROR(name, status, message)	\
+	{ CLQ_ERRNO_##name, status, message },
 #include "errors.def"
 #undef CLQ_ERROR
 };

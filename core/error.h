@@ -6,15 +6,9 @@
 #ifndef CLQ_ERROR_H
 #define CLQ_ERROR_H
 
-#include "request.h"
+#include <cliquet/errors.h>
 
-enum clq_errno {
-#define CLQ_ERROR(name, number, status, message)	\
-	CLQ_ERRNO_##name = (number),
-#include "errors.def"
-#undef CLQ_ERROR
-	CLQ_ERRNO_NONE = 0
-};
+#include "request.h"
 
 /* HTTP status of the error noted in req: its own, else the registry's; 0 if
  * there is none. */

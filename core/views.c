@@ -157,7 +157,7 @@ version(struct clq_request *req, void *ctx)
 
 	(void)ctx;
 	if (hello->version.p == NULL && version_read(req) != CLQ_OK)
-		return clq_fail(req, 999, NULL);
+		return clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
 	return clq_reply(req, 200, hello->version);
 }
 

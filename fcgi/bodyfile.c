@@ -4,6 +4,7 @@
  */
 #include "bodyfile.h"
 
+#include <cliquet/errors.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
@@ -14,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { REFUSED_NOW = 201 };	/* section 02-2 */
 
 struct target {
 	struct clq_str	method;
@@ -92,7 +91,7 @@ clq_bodyfile_room(struct clq_scan *s, const void *ctx)
 	if (!s->in_file) {
 		clq_log_err("%s: %s; bodies of uploads are kept there",
 		    folder, strerror(errno));
-		s->refused = REFUSED_NOW;
+		s->refused = CLQ_ERRNO_BACKEND;
 	}
 }
 

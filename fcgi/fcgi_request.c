@@ -12,6 +12,7 @@
 
 #include <cliquet/buf.h>
 #include <cliquet/clock.h>
+#include <cliquet/errors.h>
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
@@ -19,8 +20,6 @@
 
 #include <fcgiapp.h>
 #include <limits.h>
-
-enum { REFUSED = 107 };
 
 /* Parameters that do not become headers. */
 struct params {
@@ -281,7 +280,7 @@ clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
 	ok = read_body(fcgx.in, body, nbody);
 	finish(&ps);
 	if (!length_agrees(&ps, file != NULL ? file->len : nbody))
-		out->req->refused = REFUSED;
+		out->req->refused = CLQ_ERRNO_INVALID_PARAMETERS;
 	out->req->body = (struct clq_str){ body, nbody };
 	if (!ok)
 		clq_log_warn("fastcgi: body ended early");

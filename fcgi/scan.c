@@ -11,6 +11,8 @@
  */
 #include "scan.h"
 
+#include <cliquet/errors.h>
+
 #include "bodyfile.h"
 
 #include <stdio.h>
@@ -23,9 +25,6 @@ enum {
 	REQUEST_COMPLETE = 0,	/* protocol status */
 	CANT_MPX_CONN = 1,
 	UNKNOWN_ROLE = 3,
-	REFUSED_PARAMS = 107,	/* section 02-2 */
-	REFUSED_BODY = 113,
-	REFUSED_NOW = 201,
 	MAX_REPLY = 4096	/* bytes of control replies between requests */
 };
 
@@ -222,7 +221,8 @@ take(struct clq_scan *s, const unsigned char *p, size_t n)
 	size_t max = params ? s->max_params : s->max_body;
 
 	if (s->refused == 0 && n > max - *seen)
-		s->refused = params ? REFUSED_PARAMS : REFUSED_BODY;
+		s->refused = params ? CLQ_ERRNO_INVALID_PARAMETERS :
+		    CLQ_ERRNO_REQUEST_TOO_LARGE;
 	if (*seen > SIZE_MAX - n)
 		return false;
 	*seen += n;
@@ -239,7 +239,7 @@ take(struct clq_scan *s, const unsigned char *p, size_t n)
 		return true;	/* read on, to be able to answer */
 	if (s->in_file && !params) {
 		if (!clq_bodyfile_write(s->body_fd, p, n))
-			s->refused = REFUSED_NOW;
+			s->refused = CLQ_ERRNO_BACKEND;
 		return true;
 	}
 	return clq_bytes_add(params ? &s->params : &s->body, p, n);
@@ -257,7 +257,7 @@ params_end(struct clq_scan *s)
 	if (s->refused != 0 || (s->dry && !s->plain))
 		return;
 	if (n > 0 && !clq_params_each(p, n, CLQ_FCGI_MAX_PAIRS, NULL, NULL))
-		s->refused = REFUSED_PARAMS;
+		s->refused = CLQ_ERRNO_INVALID_PARAMETERS;
 	else if (s->room != NULL)
 		s->room(s, s->room_ctx);
 }

@@ -17,8 +17,6 @@
 #include <unistd.h>
 
 enum {
-	ERRNO_UNAUTHORIZED = 104,
-	ERRNO_FORBIDDEN = 121,
 	HEADER_MAX = 65536		/* bytes of an Authorization */
 };
 
@@ -233,7 +231,7 @@ unauthorized(struct kr *k)
 		    "storage_url");
 		return CLQ_UNAVAILABLE;
 	}
-	(void)clq_fail(k->req, ERRNO_UNAUTHORIZED, NULL);
+	(void)clq_fail(k->req, CLQ_ERRNO_MISSING_AUTH_TOKEN, NULL);
 	return CLQ_FAILED;
 }
 
@@ -245,7 +243,7 @@ kr_forbidden(struct kr *k)
 		    "not use the bucket %.*s", CLQ_FMT(k->bucket));
 		return CLQ_UNAVAILABLE;
 	}
-	(void)clq_fail(k->req, ERRNO_FORBIDDEN, NULL);
+	(void)clq_fail(k->req, CLQ_ERRNO_FORBIDDEN, NULL);
 	return CLQ_FAILED;
 }
 

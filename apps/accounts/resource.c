@@ -243,7 +243,7 @@ scope_of_list(struct clq_request *req, bool admin, struct clq_scope *s)
 		    CLQ_STR(CLQ_ANY_PARENT) : name_of(clq_request_user(req));
 		return CLQ_OK;
 	}
-	rc = clq_fail(req, 999, "%s", "");
+	rc = clq_fail(req, CLQ_ERRNO_UNDEFINED, "%s", "");
 	clq_fail_as(req, 401, "Cannot read accounts.");
 	return rc;
 }

@@ -80,7 +80,7 @@ serve(struct clq_request *req, void *ctx)
 
 	f = admin_find(files, path.len > 0 ? path : CLQ_STR("index.html"));
 	if (f == NULL)
-		return clq_fail(req, 111,
+		return clq_fail(req, CLQ_ERRNO_MISSING_RESOURCE,
 		    files->n > 0 ? NULL :
 		    "The admin console is not installed on this server.");
 	sent = f;

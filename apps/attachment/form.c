@@ -144,7 +144,8 @@ static const struct multipart_ops ops = { on_part, on_data };
 static enum clq_status
 no_disk(struct clq_request *req)
 {
-	return clq_fail(req, 201, "The file could not be stored.");
+	return clq_fail(req, CLQ_ERRNO_BACKEND,
+	    "The file could not be stored.");
 }
 
 /* Through the parser; the file is complete and durable afterwards. */
@@ -170,9 +171,10 @@ read_body(struct reading *r, struct clq_str boundary)
 	if (r->broken)
 		return no_disk(req);
 	if (r->too_large)
-		return clq_fail(req, 113, NULL);
+		return clq_fail(req, CLQ_ERRNO_REQUEST_TOO_LARGE, NULL);
 	if (rc == CLQ_INVALID)
-		return attachment_refuse(req, 107, clq_arena_printf(
+		return attachment_refuse(req,
+		    CLQ_ERRNO_INVALID_PARAMETERS, clq_arena_printf(
 		    clq_request_arena(req), "Invalid multipart form: %s.",
 		    r->parser.why).p);
 	return rc;
@@ -194,8 +196,8 @@ check_file(struct reading *r)
 	struct clq_arena *arena = clq_request_arena(form->req);
 
 	if (!r->seen[FIELD_FILE])
-		return attachment_refuse(form->req, 109,
-		    "Attachment missing.");
+		return attachment_refuse(form->req,
+		    CLQ_ERRNO_INVALID_POSTED_DATA, "Attachment missing.");
 	if (r->no_name || form->filename.len == 0)
 		return invalid(form->req, "Filename is required.");
 	if (form->size > r->max_size)
@@ -223,12 +225,13 @@ parse_field(struct reading *r, enum field field, cJSON **out)
 		return CLQ_OK;
 	if (clq_json_parse(arena, clq_buf_str(&r->text[field]), out, &why) !=
 	    CLQ_OK)
-		return attachment_refuse(req, 109, clq_arena_printf(arena,
-		    "body: %s is not valid JSON (%.*s)", names[field],
-		    CLQ_FMT(why)).p);
+		return attachment_refuse(req, CLQ_ERRNO_INVALID_POSTED_DATA,
+		    clq_arena_printf(arena, "body: %s is not valid JSON "
+		    "(%.*s)", names[field], CLQ_FMT(why)).p);
 	if (!cJSON_IsObject(*out))
-		return attachment_refuse(req, 109, clq_arena_printf(arena,
-		    "body: %s is not an object", names[field]).p);
+		return attachment_refuse(req, CLQ_ERRNO_INVALID_POSTED_DATA,
+		    clq_arena_printf(arena, "body: %s is not an object",
+		    names[field]).p);
 	return CLQ_OK;
 }
 
@@ -249,16 +252,17 @@ attachment_form_read(struct clq_request *req, struct clq_str collection,
 	    clq_request_server(req)), "max_body_bytes", 16 << 20);
 	if (!clq_str_caseis(clq_str_trim(clq_str_sub(type, 0,
 	    clq_str_find(type, ';', 0))), "multipart/form-data"))
-		return attachment_refuse(req, 107,
+		return attachment_refuse(req, CLQ_ERRNO_INVALID_PARAMETERS,
 		    "Content-Type should be multipart/form-data");
 	if (!multipart_boundary(type, &boundary))
-		return attachment_refuse(req, 107,
+		return attachment_refuse(req, CLQ_ERRNO_INVALID_PARAMETERS,
 		    "Invalid boundary in multipart form");
 	if ((rc = read_body(r, boundary)) != CLQ_OK ||
 	    (rc = check_file(r)) != CLQ_OK)
 		return rc;
 	if (r->wrong != NULL)
-		return attachment_refuse(req, 109, r->wrong);
+		return attachment_refuse(req, CLQ_ERRNO_INVALID_POSTED_DATA,
+		    r->wrong);
 	if ((rc = parse_field(r, FIELD_DATA, &form->data)) != CLQ_OK)
 		return rc;
 	return parse_field(r, FIELD_PERMISSIONS, &form->permissions);

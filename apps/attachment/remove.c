@@ -139,7 +139,7 @@ check_change(struct clq_request *req, const struct clq_change *change)
 	if (!present(before) || !present(after) ||
 	    clq_json_equal(before, after))
 		return CLQ_OK;
-	return attachment_refuse(req, 999,
+	return attachment_refuse(req, CLQ_ERRNO_UNDEFINED,
 	    "Attachment metadata cannot be modified.");
 }
 

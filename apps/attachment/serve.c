@@ -48,13 +48,13 @@ send_view(struct clq_request *req, void *ctx)
 
 	(void)ctx;
 	if (!attachment_location_safe(location))
-		return clq_fail(req, 111, NULL);
+		return clq_fail(req, CLQ_ERRNO_MISSING_RESOURCE, NULL);
 	/* A user's file, in the name of this site. */
 	clq_set_header(req, "Content-Security-Policy",
 	    CLQ_STR("default-src 'none'; sandbox"));
 	path = clq_str_of(attachment_path(req, location));
 	if (lstat(path.p, &st) == -1 || !S_ISREG(st.st_mode))
-		return clq_fail(req, 111, NULL);
+		return clq_fail(req, CLQ_ERRNO_MISSING_RESOURCE, NULL);
 	if (clq_str_caseis(setting(req, "attachment.sendfile"), "x-sendfile"))
 		clq_set_header(req, "X-Sendfile", path);
 	else

@@ -152,7 +152,8 @@ publish(struct clq_request *req, struct upload *u)
 	}
 	if (!attachment_file_publish(&u->form.file, folder, u->form.filename,
 	    randomized(req, u->collection)))
-		return clq_fail(req, 201, "The file could not be stored.");
+		return clq_fail(req, CLQ_ERRNO_BACKEND,
+		    "The file could not be stored.");
 	return CLQ_OK;
 }
 
@@ -246,7 +247,7 @@ attachment_delete_view(struct clq_request *req, void *ctx)
 	    (rc = access(req, &old)) != CLQ_OK)		/* 401 403 404 400 */
 		return rc;
 	if (old == NULL)
-		return clq_fail(req, 110, NULL);
+		return clq_fail(req, CLQ_ERRNO_INVALID_RESOURCE_ID, NULL);
 	if ((rc = change_record(req, uri, true, body)) != CLQ_OK ||
 	    (rc = attachment_links_take_record(req, uri, attachment_in(old),
 	    &found)) != CLQ_OK)

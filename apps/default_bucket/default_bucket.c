@@ -151,7 +151,7 @@ create(struct clq_request *req, const struct needs *needs)
 
 	if (clq_settings_bool(clq_server_settings(clq_request_server(req)),
 	    "readonly", false))
-		return clq_fail(req, 115, NULL);
+		return clq_fail(req, CLQ_ERRNO_METHOD_NOT_ALLOWED, NULL);
 	if ((rc = clq_tx_write(req)) != CLQ_OK ||
 	    (rc = clq_object_ensure(req, "bucket", CLQ_STR(""), needs->bucket,
 	    NULL, &created)) != CLQ_OK)

@@ -307,7 +307,7 @@ require_name(struct clq_request *req, struct clq_str id, const char *kind)
 
 	if (clq_id_name.valid(id))
 		return CLQ_OK;
-	rc = clq_fail(req, 111, "%s", "");
+	rc = clq_fail(req, CLQ_ERRNO_MISSING_RESOURCE, "%s", "");
 	clq_json_set(details, "id", clq_json_new_str(id));
 	clq_json_set(details, "resource_name",
 	    clq_json_new_str(clq_str_of(kind)));
@@ -328,7 +328,7 @@ read_target(struct snapshot *s)
 		at--;
 	time = clq_str_sub(target, at, target.len);
 	if (at < 2 || time.len == 0)
-		return clq_fail(s->req, 111, NULL);
+		return clq_fail(s->req, CLQ_ERRNO_MISSING_RESOURCE, NULL);
 	if (!read_time(time, &s->at))
 		return clq_invalid(s->req, "path", CLQ_STR("timestamp"),
 		    "Invalid timestamp '%.*s'", CLQ_FMT(time));
@@ -364,8 +364,8 @@ authorize(struct snapshot *s)
 	for (size_t i = 0; i < CLQ_COUNT(bounds); i++)
 		if (bounds[i].granted)
 			return CLQ_OK;
-	return clq_fail(s->req, clq_request_user(s->req).p == NULL ? 104 :
-	    121, NULL);
+	return clq_fail(s->req, clq_request_user(s->req).p == NULL ?
+	    CLQ_ERRNO_MISSING_AUTH_TOKEN : CLQ_ERRNO_FORBIDDEN, NULL);
 }
 
 static enum clq_status

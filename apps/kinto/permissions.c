@@ -366,8 +366,8 @@ begin(struct gathering *g)
 		    lookup.groups.items[i]);
 	if (clq_request_allowed(g->req, "permissions_read_principals"))
 		return CLQ_OK;
-	return clq_fail(g->req, clq_request_user(g->req).p == NULL ? 104 :
-	    121, NULL);
+	return clq_fail(g->req, clq_request_user(g->req).p == NULL ?
+	    CLQ_ERRNO_MISSING_AUTH_TOKEN : CLQ_ERRNO_FORBIDDEN, NULL);
 }
 
 static enum clq_status

@@ -150,8 +150,8 @@ authorize(struct clq_request *req)
 		return rc;
 	if (clq_request_allowed(req, "user-data_delete_principals"))
 		return CLQ_OK;
-	return clq_fail(req, clq_request_user(req).p == NULL ? 104 : 121,
-	    NULL);
+	return clq_fail(req, clq_request_user(req).p == NULL ?
+	    CLQ_ERRNO_MISSING_AUTH_TOKEN : CLQ_ERRNO_FORBIDDEN, NULL);
 }
 
 static enum clq_status

@@ -160,7 +160,7 @@ find_bucket(struct clq_request *req, struct clq_str uri,
 		return CLQ_UNAVAILABLE;
 	if ((rc = storage->lookup(self, &l)) != CLQ_OK || want->found)
 		return rc;
-	rc = clq_fail(req, 111, "%s", "");
+	rc = clq_fail(req, CLQ_ERRNO_MISSING_RESOURCE, "%s", "");
 	details = clq_json_own(l.arena, cJSON_CreateObject());
 	clq_json_set(details, "id", clq_json_new_str(want->id));
 	clq_json_set(details, "resource_name",

@@ -215,7 +215,8 @@ openid_login(struct clq_request *req, void *ctx)
 static enum clq_status
 bad_state(struct clq_request *req)
 {
-	enum clq_status rc = clq_fail(req, 107, "Invalid state");
+	enum clq_status rc = clq_fail(req, CLQ_ERRNO_INVALID_PARAMETERS,
+	    "Invalid state");
 	cJSON *details = clq_json_own(clq_request_arena(req),
 	    cJSON_CreateArray());
 	cJSON *detail = cJSON_CreateObject();
@@ -225,7 +226,8 @@ bad_state(struct clq_request *req)
 	clq_json_set(detail, "name", clq_json_new_str(CLQ_STR("state")));
 	clq_json_set(detail, "description",
 	    clq_json_new_str(CLQ_STR("Invalid state")));
-	clq_json_set(detail, "errno", clq_json_new_int(105));
+	clq_json_set(detail, "errno",
+	    clq_json_new_int(CLQ_ERRNO_INVALID_AUTH_TOKEN));
 	clq_fail_as(req, 0, "Invalid parameters");
 	clq_fail_details(req, details);
 	return rc;

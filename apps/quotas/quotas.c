@@ -176,8 +176,8 @@ static enum clq_status
 exceeded(struct clq_request *req, const char *what, int64_t have,
     int64_t limit, const char *unit)
 {
-	enum clq_status rc = clq_fail(req, 121, "%s exceeded (%lld > %lld "
-	    "%s). ", what, (long long)have, (long long)limit, unit);
+	enum clq_status rc = clq_fail(req, CLQ_ERRNO_FORBIDDEN, "%s exceeded "
+	    "(%lld > %lld %s). ", what, (long long)have, (long long)limit, unit);
 
 	clq_fail_as(req, 507, "Insufficient Storage");
 	return rc;

@@ -20,7 +20,7 @@ twice(clq_request *req, void *)
 
 	if (!clq_json_int(clq_json_get(clq_request_inputs(req, CLQ_IN_PATH),
 	    "n"), &n))
-		return CLQ_FAILED;
+		return clq_fail(req, CLQ_ERRNO_UNDEFINED, nullptr);
 	return clq_reply(req, 200, clq_arena_printf(clq_request_arena(req),
 	    "{\"double\":%lld}", static_cast<long long>(2 * n)));
 }

@@ -155,7 +155,7 @@ veto(struct clq_request *req, const struct clq_event *event, void *ctx)
 
 		if (clq_str_search(o->data, CLQ_STR("\"veto\"")) <
 		    o->data.len)
-			return clq_fail(req, 121, "Vetoed.");
+			return clq_fail(req, CLQ_ERRNO_FORBIDDEN, "Vetoed.");
 	}
 	return CLQ_OK;
 }

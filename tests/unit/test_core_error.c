@@ -33,6 +33,42 @@ expect_body(struct loopback *lb, const char *path, int status,
 	cr_expect_str_eq(loopback_body(req), body);
 }
 
+Test(error, every_name_is_in_the_registry)
+{
+	for (int e = 100; e <= CLQ_ERRNO_UNDEFINED; e++) {
+		struct clq_request req = { .error.errno_ = e };
+		bool known = false;
+
+		switch ((enum clq_errno)e) {	/* no default: all of them */
+		case CLQ_ERRNO_MISSING_AUTH_TOKEN:
+		case CLQ_ERRNO_INVALID_AUTH_TOKEN:
+		case CLQ_ERRNO_BADJSON:
+		case CLQ_ERRNO_INVALID_PARAMETERS:
+		case CLQ_ERRNO_MISSING_PARAMETERS:
+		case CLQ_ERRNO_INVALID_POSTED_DATA:
+		case CLQ_ERRNO_INVALID_RESOURCE_ID:
+		case CLQ_ERRNO_MISSING_RESOURCE:
+		case CLQ_ERRNO_MISSING_CONTENT_LENGTH:
+		case CLQ_ERRNO_REQUEST_TOO_LARGE:
+		case CLQ_ERRNO_MODIFIED_MEANWHILE:
+		case CLQ_ERRNO_METHOD_NOT_ALLOWED:
+		case CLQ_ERRNO_VERSION_NOT_AVAILABLE:
+		case CLQ_ERRNO_CLIENT_REACHED_CAPACITY:
+		case CLQ_ERRNO_FORBIDDEN:
+		case CLQ_ERRNO_CONSTRAINT_VIOLATED:
+		case CLQ_ERRNO_BACKEND:
+		case CLQ_ERRNO_SERVICE_DEPRECATED:
+		case CLQ_ERRNO_UNDEFINED:
+			known = true;
+			break;
+		case CLQ_ERRNO_NONE:
+			break;
+		}
+		cr_expect_eq(clq_error_status(&req) != 500, known &&
+		    e != CLQ_ERRNO_UNDEFINED, "%d", e);
+	}
+}
+
 Test(error, registry_gives_status_title_and_message)
 {
 	static struct {

@@ -27,7 +27,7 @@
  *		compare texts; bad bounds and defaults are refused
  *	1.9	clq_backend_ops: on_behalf
  *	1.10	clq_storage_ops: map, written; clq_resource: table;
- *		clq_settings_declare_below(), clq_hex_base64()
+ *		clq_settings_declare_below(), clq_hex_base64(); errors.h
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H

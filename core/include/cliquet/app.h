@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include <cliquet/abi.h>
+#include <cliquet/errors.h>
 #include <cliquet/json.h>
 
 #ifdef __cplusplus
@@ -114,7 +115,7 @@ CLQ_API enum clq_status clq_redirect(struct clq_request *req,
 /*
  * Answer with an error: the first failure wins, later ones are its echo.
  *
- * errno_   a number of section 02-2; gives the HTTP status
+ * errno_   CLQ_ERRNO_...; gives the HTTP status
  * fmt      message, or NULL for the registry's default text; one that comes
  *          out empty means "no message"
  * Returns CLQ_INVALID for 400s and CLQ_FAILED otherwise, for `return`.

@@ -10,6 +10,7 @@
 #include <cliquet/cache.h>
 #include <cliquet/clock.h>
 #include <cliquet/crypto.h>
+#include <cliquet/errors.h>
 #include <cliquet/json.h>
 #include <cliquet/log.h>
 #include <cliquet/metrics.h>
