@@ -144,6 +144,8 @@ line_init(struct line *l, enum clq_log_level level)
 	l->cap = LINE_CAP - TAIL_CAP;
 	l->full = false;
 	l->level = level;
+	if (clq_sink_in_journal())
+		putf(l, "<%d>", (int)level);
 }
 
 /* Let the closing part have its reserve, add the newline, and send. */
@@ -197,7 +199,7 @@ text_head(struct line *l, enum clq_log_level level)
 	struct tm tm;
 	char stamp[32];
 
-	if (clq_sink.target != CLQ_SINK_STREAM)
+	if (clq_sink.target != CLQ_SINK_STREAM || clq_sink_in_journal())
 		return;		/* syslog and journal note that themselves */
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);

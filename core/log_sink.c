@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -256,6 +257,24 @@ clq_sink_fields(const char *type, const struct clq_log_field *fields, size_t n)
 		field_put(fields[i].name, fields[i].text.p != NULL ?
 		    fields[i].text : clq_str_of(number));
 	}
+}
+
+bool
+clq_sink_in_journal(void)
+{
+	static int known = -1;		/* does not change while we live */
+	unsigned long long dev, ino;
+	const char *text;
+	struct stat st;
+
+	if (clq_sink.target != CLQ_SINK_STREAM || clq_sink.fd != STDERR_FILENO)
+		return false;
+	if (known == -1)
+		known = (text = getenv("JOURNAL_STREAM")) != NULL &&
+		    sscanf(text, "%llu:%llu", &dev, &ino) == 2 &&
+		    fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
+		    st.st_ino == ino;
+	return known == 1;
 }
 
 /* ---- both ---------------------------------------------------------------- */

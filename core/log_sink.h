@@ -37,6 +37,13 @@ extern struct clq_sink clq_sink;
 void clq_sink_open(enum clq_sink_target target, int fd, const char *socket,
     const char *name);
 
+/*
+ * True if lines go to standard error and systemd's journal reads that, as
+ * JOURNAL_STREAM says (systemd.exec(5)). It knows when and who, and takes "<3>"
+ * before a line for its level (sd-daemon(3)).
+ */
+bool clq_sink_in_journal(void);
+
 /* One line with its newline. */
 void clq_sink_write(enum clq_log_level level, const char *line, size_t len);
 

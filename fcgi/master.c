@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -220,13 +221,16 @@ announce(struct master *m)
 	const struct clq_generation *g = generations;
 	int ready = clq_children_count(&m->children, CLQ_CHILD_READY, g);
 	bool all = ready >= g->conf.workers && g->older == NULL;
+	char text[64];
 
 	/* First start: one is enough to serve. Reload: when it is through, or
 	 * was refused. */
 	if (m->announced || (g->number == 1 ? ready == 0 : !all))
 		return;
 	m->announced = true;
-	clq_notify("READY=1");
+	snprintf(text, sizeof text, "READY=1\nSTATUS=%d worker%s",
+	    g->conf.workers, g->conf.workers == 1 ? "" : "s");
+	clq_notify(text);
 	if (g->number == 1 && !m->told)
 		clq_log_info("ready, %d worker%s", g->conf.workers,
 		    g->conf.workers == 1 ? "" : "s");

@@ -18,7 +18,7 @@ packages_test="g++ clang libcriterion-dev apache2-bin libapache2-mod-fcgid libap
     postgresql redis-server procps json-schema-test-suite python3-prometheus-client"
 # For tests/package.
 packages_package="debhelper lintian mandoc groff man-db logrotate sqlite3
-    systemd openssl"
+    systemd systemd-container openssl"
 # For tests/clients/browser.
 packages_browser="chromium python3-pip"
 

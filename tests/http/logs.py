@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from api import start_kinto
@@ -229,6 +230,25 @@ def services(t):
     t.ok(fields[b'MESSAGE'].startswith(b'request.summary '), 'and a message')
 
 
+def in_journal(t):
+    """Standard error as systemd's journal reads it: levels before lines, if
+    JOURNAL_STREAM means that very stream."""
+    ini = t.ini(socket='x', log_target='printer')
+    with tempfile.TemporaryFile() as f:
+        st = os.fstat(f.fileno())
+        for ours in (True, False):
+            f.seek(0)
+            f.truncate()
+            subprocess.run([CLIQUETD, '--check', ini], stderr=f, env=dict(
+                os.environ, JOURNAL_STREAM='%d:%d' % (
+                    st.st_dev, st.st_ino if ours else st.st_ino + 1)))
+            f.seek(0)
+            line = f.readline().decode()
+            t.ok(line.startswith('<3>' + ini) if ours else
+                 re.match(r'\d{4}-.* ERROR ', line),
+                 'the journal reads standard error: %s' % ours)
+
+
 def timings(t):
     log = t.name('.log')
     s = t.start(log_file=log, log_format='json', slow_request_ms=100,
@@ -278,5 +298,6 @@ with Test() as t:
     full_disk(t)
     stopped_reader(t)
     services(t)
+    in_journal(t)
     timings(t)
     wrong(t)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Within a root that nobody will miss (run.sh): the life of the packages. The
-# folder of this script has debs/, newer/, guides/ and with-postgres. Nothing that systemd does is
-# here: the service is started with the command of its unit, as its user.
+# folder of this script has debs/, newer/, guides/, ok.sh and with-postgres.
+# Nothing that systemd does is here (systemd.sh): the service is started with
+# the command of its unit, as its user.
 set -u
 cd "$(dirname "$0")" || exit 99
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root TMPDIR=/tmp
@@ -16,23 +17,7 @@ server=
 # with-postgres runs this file once more, for the part that needs it.
 . ./guides.sh
 
-# ok NAME COMMAND...
-ok() {
-	local name=$1
-	shift
-	if "$@" > log 2>&1 < /dev/null; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		tail -n 20 log | sed 's/^/# /'
-	fi
-}
-is() {	# NAME IS WANTED
-	ok "$1: $3" test "$2" = "$3"
-}
-refuses() {
-	! "$@"
-}
+. ./ok.sh
 
 start() {
 	local command

@@ -9,7 +9,8 @@
 #
 # They are installed into this machine's own root with an overlay above it, in
 # a mount namespace: what happens there goes when it ends (inside.sh). That
-# wants root and the right to mount; else that part is skipped.
+# wants root and the right to mount; else that part is skipped. The same root
+# is booted with systemd in a container (systemd.sh), where containers can be.
 set -u
 here=$(cd "$(dirname "$0")" && pwd -P)
 src=${CLQ_SRCDIR:-$(cd "$here/../.." && pwd -P)}
@@ -172,6 +173,26 @@ in_overlay() {
 	' sh "$dir/over" "$@"
 }
 
+# boot SCRIPT: systemd as the first program of a container with that root; it
+# runs SCRIPT, whose output is in $CLQ_ROOT/out, and ends. No network but lo.
+boot() {
+	local units=$CLQ_ROOT/etc/systemd/system
+	umount -R "$CLQ_ROOT"/{proc,dev,run,tmp}
+	# its own, not the machine's
+	rm -f "$CLQ_ROOT/etc/machine-id" "$CLQ_ROOT/usr/sbin/policy-rc.d"
+	printf '[Unit]\nRequires=basic.target cliquet-test.service\n' \
+	    > "$units/cliquet-test.target"
+	printf '%s\n' '[Unit]' 'After=basic.target' 'SuccessAction=exit-force' \
+	    'FailureAction=exit-force' '[Service]' 'Type=oneshot' \
+	    'TimeoutStartSec=180' "ExecStart=/bin/bash $1" \
+	    'StandardOutput=file:/out' 'StandardError=file:/err' \
+	    > "$units/cliquet-test.service"
+	timeout -k 5 240 systemd-nspawn --quiet --directory="$CLQ_ROOT" \
+	    --register=no --keep-unit --private-network --link-journal=no \
+	    --machine="cliquet-test-$$" --boot \
+	    systemd.unit=cliquet-test.target
+}
+
 # Installed here, nothing could be seen.
 if dpkg-query -W -f '${db:Status-Status}' cliquet 2> /dev/null |
     grep -q -x installed || id cliquet > /dev/null 2>&1; then
@@ -185,7 +206,30 @@ if [ "$(id -u)" -ne 0 ] || ! in_overlay true > "$dir/log" 2>&1; then
 fi
 in_overlay bash -c '
 	mkdir "$CLQ_ROOT/tmp/t" && cp -r "$1/debs" "$1/newer" "$2/inside.sh" \
-	    "$2/guides.sh" "$3/tests/support/with-postgres" \
+	    "$2/ok.sh" "$2/guides.sh" "$3/tests/support/with-postgres" \
 	    "$3/docs/guides" "$CLQ_ROOT/tmp/t" && exec chroot "$CLQ_ROOT" /bin/bash /tmp/t/inside.sh
 ' sh "$dir" "$here" "$src" 2> "$dir/log" < /dev/null
 result "all of it was tried" $? "$dir/log"
+
+# ---- under systemd ------------------------------------------------------------
+
+if ! command -v systemd-nspawn > /dev/null || ! in_overlay bash -c '
+    '"$(declare -f boot)"'
+    printf "echo booted\n" > "$CLQ_ROOT/try.sh"
+    boot /try.sh > "$1/boot.log" 2>&1
+    grep -q booted "$CLQ_ROOT/out"' sh "$dir" > "$dir/log" 2>&1 < /dev/null; then
+	echo "ok - units under systemd # SKIP systemd does not run in a container"
+	exit 0
+fi
+in_overlay bash -c '
+	'"$(declare -f boot)"'
+	mkdir "$CLQ_ROOT/t" && cp -r "$1/debs" "$1/newer" "$2/systemd.sh" \
+	    "$2/ok.sh" "$CLQ_ROOT/t" &&
+	chroot "$CLQ_ROOT" bash -c "dpkg -i /t/debs/{cliquet,libcliquet1}_*.deb" &&
+	boot /t/systemd.sh > /dev/null
+	status=$?
+	cat "$CLQ_ROOT/err"
+	cat "$CLQ_ROOT/out" >&3
+	exit "$status"
+' sh "$dir" "$here" 3>&1 > "$dir/log" 2>&1 < /dev/null
+result "systemd ended well" $? "$dir/log"
