@@ -25,7 +25,9 @@
 
 enum {
 	COMPLAIN_MSEC	= 5000,		/* between lines about connecting */
-	WAL_LIMIT_BYTES	= 64 << 20	/* a WAL grown larger is cut to it */
+	WAL_LIMIT_BYTES	= 64 << 20,	/* a WAL grown larger is cut to it */
+	UNDO_BYTES	= 1 << 20	/* kept in memory to undo a part of a
+					   transaction, then in a file */
 };
 
 /* clang-format off */
@@ -37,7 +39,7 @@ static const struct clq_setting settings_table[] = {
 	    "milliseconds",
 	    "How long a request waits for other writers before it is answered "
 	    "with 503." },
-	{ "sqlite_wal_pages", CLQ_SET_INT, "1000", 1, 1000000, "pages",
+	{ "sqlite_wal_pages", CLQ_SET_INT, "4000", 1, 1000000, "pages",
 	    "Size of the write-ahead log at which it is copied into the "
 	    "database." },
 	{ "sqlite_cache_size", CLQ_SET_INT, "16384", 64, 4194304, "KiB",
@@ -71,6 +73,12 @@ sq_new(struct clq_settings *settings, const char *path, struct sq_db **out)
 	    !clq_str_is(sync, "off"))
 		return clq_settings_error(settings, "sqlite_synchronous",
 		    "\"%.*s\" is none of full, normal, off", CLQ_FMT(sync));
+	/*
+	 * What one part of a batch changes is often a little more than
+	 * SQLite's own bound, and once it is in a file so is the rest. Refused
+	 * where SQLite is at work already, which only costs time.
+	 */
+	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, (int)UNDO_BYTES);
 	arena = clq_arena_new();
 	q = clq_arena_alloc(arena, sizeof *q);
 	q->magic = SQ_MAGIC;
@@ -80,7 +88,7 @@ sq_new(struct clq_settings *settings, const char *path, struct sq_db **out)
 	q->lock_timeout = clq_settings_int(settings, "sqlite_busy_timeout",
 	    10000);
 	q->wal_pages = (int)clq_settings_int(settings, "sqlite_wal_pages",
-	    1000);
+	    4000);
 	q->cache_kib = (int)clq_settings_int(settings, "sqlite_cache_size",
 	    16384);
 	q->readonly = clq_settings_bool(settings, "readonly", false);

@@ -33,6 +33,20 @@ run_fixed(struct sq_db *q, const char *sql)
 	return sq_run(q, sq_prepare(q, sql, true));
 }
 
+/* The result code of SQLite, for those who say themselves what it means. */
+static int
+run_bare(struct sq_db *q, const char *sql)
+{
+	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
+	int rc;
+
+	if (stmt == NULL)
+		return sqlite3_extended_errcode(q->db);
+	rc = sqlite3_step(stmt);
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 /* ---- locking ---------------------------------------------------------- */
 
 /* How long SQLite waits for its locks. */
@@ -52,7 +66,7 @@ sq_lock(struct sq_db *q, clq_msec timeout)
 	if (q->queue != NULL && !sq_queue_enter(q->queue, timeout))
 		return SQLITE_BUSY;
 	set_patience(q, deadline - clq_monotonic());
-	rc = sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	rc = run_bare(q, "BEGIN IMMEDIATE");
 	set_patience(q, q->lock_timeout);
 	if (rc != SQLITE_OK && q->queue != NULL)
 		sq_queue_leave(q->queue);
@@ -65,9 +79,9 @@ sq_unlock(struct sq_db *q, bool commit)
 	int rc = SQLITE_OK;
 
 	if (commit)
-		rc = sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL);
+		rc = run_bare(q, "COMMIT");
 	if (!sqlite3_get_autocommit(q->db))
-		sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
+		(void)run_bare(q, "ROLLBACK");
 	if (q->queue != NULL)
 		sq_queue_leave(q->queue);
 	return rc;
