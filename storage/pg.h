@@ -304,6 +304,8 @@ struct pg_db {
 	struct pg_seen		*seen;		/* of this transaction */
 	struct pg_seen		*seen_marked;	/* of it before the mark */
 	struct pg_outcome	*outcomes;	/* of its writes to tables */
+	bool			 overtaken;	/* a row was not as seen */
+	bool			 cautious;	/* the last one was overtaken */
 
 	/* The pipeline. */
 	struct pg_expected	*expected;	/* a queue: from first on */

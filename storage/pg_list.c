@@ -178,8 +178,10 @@ delete_apart(void *self, struct clq_arena *arena, const struct clq_query *q,
 	size_t i;
 
 	live.include_deleted = false;
-	if (!pg_any_parent(&q->coll))
+	if (!pg_any_parent(&q->coll)) {
 		pg_take_list(pg_self(self), arena, &q->coll);
+		pg_table_hold(pg_self(self), arena, &q->coll);
+	}
 	if ((status = pg_list(self, arena, &live, &page)) != CLQ_OK)
 		return status;
 	writes = clq_arena_calloc(arena, page.n, sizeof *writes);

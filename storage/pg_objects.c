@@ -117,6 +117,9 @@ send_locks(struct pg_db *db, const struct clq_lookup *l)
 	pg_args_init(&args, l->arena);
 	pg_lock_args(&locks, &args);
 	pg_exec(db, &pg_lock_stmt, &args, NULL, NULL);
+	for (i = 0; i < l->nwants; i++)
+		if (!l->wants[i].shared)
+			pg_table_hold(db, l->arena, &l->wants[i].coll);
 }
 
 /* True if the answer depends on writes that wait. */

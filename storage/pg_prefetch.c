@@ -143,6 +143,7 @@ send_finding(struct pg_db *db, struct finding *f)
 	size_t i;
 
 	if (pg_table_of(db, f->wants[0]->coll.resource) != NULL) {
+		pg_table_hold(db, db->tx_arena, &f->wants[0]->coll);
 		for (i = 0; i < f->n; i++)
 			pg_table_find(db, f->arena, f->wants[i]);
 		return;

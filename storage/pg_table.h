@@ -172,6 +172,11 @@ void pg_table_find(struct pg_db *db, struct clq_arena *arena,
  * it. Does nothing for other resources. */
 void pg_table_saw(struct pg_db *db, const struct clq_coll *coll,
     struct clq_str id, clq_msec last_modified);
+/* Ahead of a look-up that will be followed by a write, if the last transaction
+ * was overtaken like that: send for the clock of the list, so that whoever has
+ * it ends first and nobody comes in between. Nothing for other resources. */
+void pg_table_hold(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll);
 /* Send a write. */
 void pg_table_send(struct pg_db *db, const struct pg_table *t,
     struct clq_write *w);

@@ -5,6 +5,12 @@
  * A write is a call of the function that `cliquet migrate` made for the table,
  * which catches what the table refuses, so that it costs this object and not
  * the transaction. The client is told, so writes do not wait in the queue.
+ *
+ * SQL takes none of our locks (pg_lock.c): a row may change between look-up
+ * and write. Then core runs the request again, and this time the look-up takes
+ * the clock first, for which SQL has to wait: trying as before would lose again
+ * and again to writers that are never done. Not at once, since the clock would
+ * be held for all the time core thinks.
  */
 #include "storage/pg_table.h"
 
@@ -46,6 +52,21 @@ seen(const struct pg_db *db, const struct clq_write *w)
 		if (clq_str_eq(s->id, w->id) && clq_coll_eq(&s->coll, &w->coll))
 			break;
 	return s;
+}
+
+void
+pg_table_hold(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_coll *coll)
+{
+	const struct pg_table *t = pg_table_of(db, coll->resource);
+	struct pg_args args;
+
+	if (!db->cautious || db->mode != CLQ_TX_WRITE || t == NULL)
+		return;
+	pg_args_init(&args, arena);
+	pg_arg_text(&args, coll->parent);
+	pg_exec_sql(db, clq_arena_printf(arena, "SELECT %s($1)",
+	    t->fn[PG_FN_LOCK]), &args, NULL, NULL);
 }
 
 static void
@@ -126,6 +147,7 @@ on_written(struct pg_db *db, const PGresult *res, void *ctx)
 		w->status = CLQ_CONFLICT;
 	else
 		refuse(o, res, state, db->tx_arena);
+	db->overtaken |= w->status != CLQ_INVALID;
 }
 
 void

@@ -158,6 +158,9 @@ forget(struct pg_db *db)
 	memset(&db->known, 0, sizeof db->known);
 	db->seen = db->seen_marked = NULL;
 	db->outcomes = NULL;
+	if (db->mode == CLQ_TX_WRITE)
+		db->cautious = db->overtaken;
+	db->overtaken = false;
 	db->doomed = CLQ_OK;
 	if (db->broken)
 		pg_disconnect(db);

@@ -44,17 +44,22 @@ static enum clq_status
 read_file(struct clq_arena *arena, const char *path, struct clq_str key,
     struct clq_str *value, clq_msec *deadline)
 {
-	char *text = clq_arena_alloc(arena, FILE_MAX);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct clq_str rest, line, number;
-	ssize_t n = fd == -1 ? -1 : read(fd, text, FILE_MAX);
+	struct stat st;
+	char *text = NULL;
+	ssize_t n = -1;
 	int64_t t;
 
-	if (fd != -1)
-		close(fd);
+	if (fd == -1)
+		return errno == ENOENT ? CLQ_NOT_FOUND : CLQ_UNAVAILABLE;
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= FILE_MAX) {
+		text = clq_arena_alloc(arena, (size_t)st.st_size);
+		n = read(fd, text, (size_t)st.st_size);
+	}
+	close(fd);
 	if (n <= 0)
-		return fd == -1 && errno != ENOENT ? CLQ_UNAVAILABLE :
-		    CLQ_NOT_FOUND;
+		return CLQ_NOT_FOUND;
 	rest = (struct clq_str){ text, (size_t)n };
 	line = clq_str_sub(rest, 0, clq_str_find(rest, '\n', 0));
 	number = clq_str_sub(line, 0, clq_str_find(line, ' ', 0));

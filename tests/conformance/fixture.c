@@ -12,6 +12,7 @@
 #include <criterion/options.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,7 +89,7 @@ fixture_close(struct fixture *f)
 pid_t
 fixture_fork(struct fixture *f, fixture_body_f *body, void *ctx)
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 	int result;
 
 	fflush(NULL);
@@ -97,6 +98,10 @@ fixture_fork(struct fixture *f, fixture_body_f *body, void *ctx)
 		die("cannot fork");
 	if (pid != 0)
 		return pid;
+	/* a test that takes too long is killed, and leaves none behind */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILURE);
 	fixture_open(f);
 	result = body(f, ctx);
 	f->plugin->backend->close(f->self);
