@@ -3,7 +3,7 @@
  * `cliquet top`: what a running server is doing, from its scoreboard.
  *
  * The scoreboard is a memory file that the master keeps open; it is found in
- * /proc and mapped for reading. So nothing has to be configured, no process is
+ * /proc and read (board.c). So nothing has to be configured, no process is
  * asked, and a server that hangs can be looked at as well. The kernel shows it
  * to root and to the user who serves.
  */
@@ -14,13 +14,13 @@
 #include <cliquet/str.h>
 
 #include "../fcgi/status.h"
+#include "board.h"
 #include "cli.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,104 +28,48 @@
 #include <unistd.h>
 
 enum {
-	BOARDS_MAX = 64,
 	PERIOD_MS = 1000,
-	ROWS_MAX = 2304		/* as many slots a master has */
+	USER_CAP = 40
 };
 
 /* ---- finding the server -------------------------------------------------- */
 
-struct found {
-	const struct clq_scoreboard	*boards[BOARDS_MAX];
-	size_t				 n;
-	bool				 other_version;
-	bool				 forbidden;	/* some process */
-};
-
-static void
-release(const struct clq_scoreboard *board)
+/* The name of a user, or his number. */
+static const char *
+user_name(uid_t uid, char out[USER_CAP])
 {
-	union {			/* mapped for reading, hence const here */
-		const struct clq_scoreboard	*in;
-		struct clq_scoreboard		*out;
-	} u = { board };
+	const struct passwd *pw = getpwuid(uid);
 
-	clq_scoreboard_free(&u.out);
-}
-
-/* The scoreboard of which this process is the master, if it is one. */
-static void
-look_at(struct found *f, const char *pid)
-{
-	static const char name[] = "/memfd:" CLQ_BOARD_NAME;
-	char path[320], target[64];
-	const struct clq_scoreboard *b;
-	struct dirent *e;
-	ssize_t n;
-	DIR *dir;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%s/fd", pid);
-	if ((dir = opendir(path)) == NULL) {
-		f->forbidden = f->forbidden || errno == EACCES;
-		return;
-	}
-	while ((e = readdir(dir)) != NULL && f->n < BOARDS_MAX) {
-		n = readlinkat(dirfd(dir), e->d_name, target,
-		    sizeof target - 1);
-		if (n < (ssize_t)sizeof name - 1 ||
-		    memcmp(target, name, sizeof name - 1) != 0)
-			continue;
-		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC);
-		if (fd == -1)
-			continue;
-		b = clq_scoreboard_attach(fd, &f->other_version);
-		close(fd);
-		if (b == NULL)
-			continue;
-		if (atomic_load(&b->pid) == strtol(pid, NULL, 10))
-			f->boards[f->n++] = b;
-		else
-			release(b);	/* a worker has it too */
-	}
-	closedir(dir);
+	if (pw != NULL)
+		snprintf(out, USER_CAP, "%s", pw->pw_name);
+	else
+		snprintf(out, USER_CAP, "%lu", (unsigned long)uid);
+	return out;
 }
 
 static void
-look_everywhere(struct found *f)
+name_them(const struct cli_boards *all)
 {
-	struct dirent *e;
-	DIR *proc = opendir("/proc");
+	char user[USER_CAP];
 
-	while (proc != NULL && (e = readdir(proc)) != NULL)
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-			look_at(f, e->d_name);
-	if (proc != NULL)
-		closedir(proc);
-}
-
-static void
-name_them(const struct found *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		clq_log_err("  cliquet top %ld   # %.*s",
-		    (long)atomic_load(&f->boards[i]->pid), (int)strnlen(
-		    f->boards[i]->head.ini, 500), f->boards[i]->head.ini);
+	for (size_t i = 0; i < all->n; i++)
+		clq_log_err("  cliquet top %ld   # %s, as %s",
+		    (long)all->list[i].pid, all->list[i].copy->head.ini,
+		    user_name(all->list[i].uid, user));
 }
 
 /* Which one is meant: that of the ini, or the only one. NULL: said. */
-static const struct clq_scoreboard *
-choose(const struct cli *cli, struct found *f)
+static struct cli_board *
+choose(const struct cli *cli, struct cli_boards *all)
 {
 	char *ini = realpath(cli->ini, NULL);
-	const struct clq_scoreboard *chosen = NULL;
+	struct cli_board *chosen = NULL;
 	size_t same = 0;
 
-	for (size_t i = 0; i < f->n && ini != NULL; i++) {
-		if (strncmp(f->boards[i]->head.ini, ini,
-		    sizeof f->boards[i]->head.ini) != 0)
+	for (size_t i = 0; i < all->n && ini != NULL; i++) {
+		if (strcmp(all->list[i].copy->head.ini, ini) != 0)
 			continue;
-		chosen = f->boards[i];
+		chosen = &all->list[i];
 		same++;
 	}
 	free(ini);
@@ -133,21 +77,21 @@ choose(const struct cli *cli, struct found *f)
 		return chosen;
 	if (cli->ini_given && same == 0 && cli->noperands == 0) {
 		clq_log_err("the server of %s is not running, or is another "
-		    "user's%s", cli->ini, f->n > 0 ? "; these are running:" :
+		    "user's%s", cli->ini, all->n > 0 ? "; these are running:" :
 		    "");
-		name_them(f);
-	} else if (f->n == 1) {
-		return f->boards[0];
-	} else if (f->n > 1) {
+		name_them(all);
+	} else if (all->n == 1) {
+		return &all->list[0];
+	} else if (all->n > 1) {
 		clq_log_err("several servers are running; name the process id "
 		    "of one:");
-		name_them(f);
-	} else if (f->other_version) {
+		name_them(all);
+	} else if (all->other_version) {
 		clq_log_err("the running server is of another version than "
 		    "this command; use the one that belongs to it");
 	} else {
-		clq_log_err("no running server is to be seen%s", f->forbidden ?
-		    "; look as root, or as the user it runs as" : "");
+		clq_log_err("no running server is to be seen%s", all->forbidden
+		    ? "; look as root, or as the user it runs as" : "");
 	}
 	return NULL;
 }
@@ -183,7 +127,7 @@ collect(const struct clq_scoreboard *board, clq_msec monotonic,
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < board->nslots && n < ROWS_MAX; i++) {
+	for (size_t i = 0; i < board->nslots && n < CLQ_SLOTS_MAX; i++) {
 		const struct clq_slot *s = &board->slots[i];
 		int64_t began = atomic_load(&s->request_started);
 		struct row r = { .slot = s, .pid = atomic_load(&s->pid),
@@ -222,21 +166,24 @@ number(int n, char out[16])
 }
 
 static void
-head(FILE *to, const struct clq_scoreboard *b, const struct clq_status_sums *s,
+head(FILE *to, const struct cli_board *board, const struct clq_status_sums *s,
     const struct last *last, int width, bool live)
 {
+	const struct clq_scoreboard *b = board->copy;
 	int64_t up = (s->now - atomic_load(&b->started)) / 1000;
 	char w[16], most[16], backlog[16], rate[32] = "";
+	char user[USER_CAP];
 
 	if (last->at != 0 && s->monotonic > last->at)
 		snprintf(rate, sizeof rate, " (%.0f/s)",
 		    (double)(s->requests - last->requests) * 1000 /
 		    (double)(s->monotonic - last->at));
-	line(to, width, live, "cliquetd %.31s  master %ld  generation %u  up "
-	    "%" PRId64 "d %02d:%02d:%02d  %.*s", b->head.version,
-	    (long)atomic_load(&b->pid), atomic_load(&b->generation),
-	    up / 86400, (int)(up / 3600 % 24), (int)(up / 60 % 60),
-	    (int)(up % 60), (int)strnlen(b->head.ini, 300), b->head.ini);
+	line(to, width, live, "cliquetd %s  master %ld as %s  generation %u  "
+	    "up %" PRId64 "d %02d:%02d:%02d  %.300s", b->head.version,
+	    (long)board->pid, user_name(board->uid, user),
+	    atomic_load(&b->generation), up / 86400,
+	    (int)(up / 3600 % 24), (int)(up / 60 % 60), (int)(up % 60),
+	    b->head.ini);
 	line(to, width, live, "workers %d wanted: %d busy, %d idle, %d "
 	    "starting, %d leaving   connections %" PRIu64,
 	    atomic_load(&b->wanted), s->workers[CLQ_WORKER_BUSY],
@@ -253,17 +200,17 @@ head(FILE *to, const struct clq_scoreboard *b, const struct clq_status_sums *s,
 }
 
 static void
-picture(FILE *to, const struct clq_scoreboard *board, struct last *last,
+picture(FILE *to, const struct cli_board *board, struct last *last,
     int width, int height, bool live)
 {
-	static struct row rows[ROWS_MAX];
+	static struct row rows[CLQ_SLOTS_MAX];
 	struct clq_status_sums s;
 	char text[280], busy[24];
 	int64_t rss, pss;
 	size_t n, i;
 
-	clq_status_sum(board, &s);
-	n = collect(board, s.monotonic, rows);
+	clq_status_sum(board->copy, &s);
+	n = collect(board->copy, s.monotonic, rows);
 	if (live)
 		fputs("\033[H", to);
 	head(to, board, &s, last, width, live);
@@ -308,9 +255,8 @@ on_end(int sig)
 }
 
 static int
-live(const struct clq_scoreboard *board)
+live(struct cli_board *board)
 {
-	pid_t master = atomic_load(&board->pid);
 	struct last last = { 0, 0 };
 	struct sigaction sa;
 	struct winsize size;
@@ -328,7 +274,8 @@ live(const struct clq_scoreboard *board)
 		(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
 		picture(stdout, board, &last, size.ws_col, size.ws_row, true);
 		(void)poll(NULL, 0, PERIOD_MS);
-		gone = kill(master, 0) == -1 && errno == ESRCH;
+		gone = (kill(board->pid, 0) == -1 && errno == ESRCH) ||
+		    !cli_board_read(board);
 	}
 	fputs("\033[?25h\033[?1049l", stdout);
 	if (!gone)
@@ -353,8 +300,8 @@ print_json(const struct clq_scoreboard *board)
 int
 cli_top(const struct cli *cli)
 {
-	static struct found f;
-	const struct clq_scoreboard *board;
+	static struct cli_boards all;
+	struct cli_board *board;
 	struct last last = { 0, 0 };
 	int rc = CLI_OK;
 
@@ -363,19 +310,15 @@ cli_top(const struct cli *cli)
 		clq_log_err("top: '%s' is no process id", cli->operands[0]);
 		return CLI_USAGE;
 	}
-	if (cli->noperands == 1)
-		look_at(&f, cli->operands[0]);
-	else
-		look_everywhere(&f);
-	if ((board = choose(cli, &f)) == NULL)
+	cli_boards_find(&all, cli->noperands == 1 ? cli->operands[0] : NULL);
+	if ((board = choose(cli, &all)) == NULL)
 		rc = CLI_FAILED;
 	else if (cli->json)
-		print_json(board);
+		print_json(board->copy);
 	else if (cli->once || !isatty(STDOUT_FILENO))
 		picture(stdout, board, &last, 0, 0, false);
 	else
 		rc = live(board);
-	for (size_t i = 0; i < f.n; i++)
-		release(f.boards[i]);
+	cli_boards_close(&all);
 	return rc;
 }

@@ -14,6 +14,7 @@
 
 #include "log_conf.h"
 #include "log_sink.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -81,23 +82,6 @@ putf(struct line *l, const char *fmt, ...)
 		    sizeof tmp - 1);
 }
 
-/* Bytes of the well-formed, printable UTF-8 character at p; 0 if none. */
-static size_t
-printable(const char *p, size_t left)
-{
-	unsigned char c = (unsigned char)p[0];
-	size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	struct clq_str one = { p, len };
-
-	if (c < 0x80)
-		return c >= 0x20 && c != 0x7f;
-	if (len > left || !clq_utf8_valid(one))
-		return 0;
-	if (c == 0xc2 && (unsigned char)p[1] < 0xa0)
-		return 0;	/* C1 controls */
-	return len;
-}
-
 /*
  * Append s made harmless. json: inside a JSON string, so that quotes and
  * backslashes are escaped, those of our own escapes too. quoted: inside
@@ -115,7 +99,7 @@ put_text(struct line *l, struct clq_str s, size_t max, bool json,
 	while (i < s.len && !l->full) {
 		const char *p = s.p + i;
 
-		if ((n = printable(p, s.len - i)) != 0) {
+		if ((n = clq_printable(p, s.len - i)) != 0) {
 			if ((json || quoted) && (*p == '"' || *p == '\\'))
 				putf(l, "\\%c", *p);	/* both or none */
 			else

@@ -30,7 +30,6 @@
 #include <unistd.h>
 
 enum {
-	MAX_SLOTS = 2304,	/* twice the largest `workers`, and some */
 	LOOK_MS = 1000,
 	LOOK_SOON_MS = 20	/* while something is changing */
 };
@@ -363,7 +362,7 @@ clq_master_run(const struct clq_master_start *start)
 	if (add_generation(start->server, &start->conf, start->workers) !=
 	    CLQ_OK)
 		return rc;
-	if (clq_children_open(&m.children, MAX_SLOTS, start->ini) !=
+	if (clq_children_open(&m.children, CLQ_SLOTS_MAX, start->ini) !=
 	    CLQ_OK)
 		return rc;
 	if (clq_handover_open(&m.handover) != CLQ_OK)

@@ -67,34 +67,6 @@ clq_scoreboard_new(size_t nslots, const char *ini)
 	return b;
 }
 
-const struct clq_scoreboard *
-clq_scoreboard_attach(int fd, bool *other_version)
-{
-	struct clq_scoreboard *b;
-	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
-	size_t size;
-
-	/* Without its seals it could shrink under our feet. */
-	if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &st) == -1 ||
-	    st.st_size < (off_t)sizeof b->head)
-		return NULL;
-	size = (size_t)st.st_size;
-	b = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (b == MAP_FAILED)
-		return NULL;
-	if (memcmp(b->head.magic, CLQ_BOARD_MAGIC, sizeof b->head.magic) == 0) {
-		*other_version = b->head.head_size != sizeof *b ||
-		    b->head.slot_size != sizeof(struct clq_slot) ||
-		    size < sizeof *b;
-		if (!*other_version && b->size == size && b->nslots ==
-		    (size - sizeof *b) / sizeof(struct clq_slot))
-			return b;
-	}
-	munmap(b, size);
-	return NULL;
-}
-
 void
 clq_scoreboard_free(struct clq_scoreboard **board)
 {

@@ -8,8 +8,8 @@
  * of a line; texts may be seen half-written and are cut at their length.
  *
  * The mapping is a memory file (memfd) of the master's, sealed against changes
- * of its size: `cliquet top` finds it among the descriptors in /proc and maps
- * it for reading, so nobody has to answer it. Who may look there is the
+ * of its size: `cliquet top` finds it among the descriptors in /proc and reads
+ * it (cli/board.c), so nobody has to answer it. Who may look there is the
  * kernel's decision: root, and the user who serves.
  */
 #ifndef CLQ_FCGI_SCOREBOARD_H
@@ -31,6 +31,8 @@ enum clq_worker_state {
 	CLQ_WORKER_BUSY,		/* serving a request */
 	CLQ_WORKER_LEAVING		/* accepts no more */
 };
+
+enum { CLQ_SLOTS_MAX = 2304 };	/* twice the largest `workers`, and some */
 
 struct clq_slot {
 	_Alignas(64) _Atomic(pid_t)	pid;
@@ -92,14 +94,6 @@ struct clq_scoreboard {
  * Process context: master, or the only process. */
 struct clq_scoreboard *clq_scoreboard_new(size_t nslots, const char *ini);
 void clq_scoreboard_free(struct clq_scoreboard **board);
-
-/*
- * Another process's: map the descriptor fd of a memory file for reading. NULL:
- * it is none of ours, or of another version (*other_version is set then).
- * Release it with clq_scoreboard_free().
- */
-const struct clq_scoreboard *clq_scoreboard_attach(int fd,
-    bool *other_version);
 
 /* Note what waits on the listening sockets (backlog.h). */
 void clq_scoreboard_queue(struct clq_scoreboard *board, int waiting,

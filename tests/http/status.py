@@ -5,9 +5,12 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import fcgi
@@ -198,6 +201,75 @@ def command(t):
     s.stop()
 
 
+FOREIGN = r'''
+import os, struct, sys, time
+seed, size, uid, owner = sys.argv[1], *map(int, sys.argv[2:5])
+data = bytearray(open(seed, 'rb').read())
+struct.pack_into('i', data, 560, os.getpid())
+data[16:48] = (b'\033]0;title\007\xc2\x9b5m' + b'v' * 40)[:32]
+data[48:560] = (b'/etc/\033[2J\r\n\xff.ini' + b'i' * 512)[:512]
+if owner:
+    os.seteuid(owner)
+fd = os.memfd_create('cliquet-scoreboard')
+os.write(fd, data)
+os.truncate(fd, size or len(data))
+if uid:
+    os.seteuid(0)
+    os.setresuid(uid, uid, uid)
+print('ready', flush=True)
+time.sleep(60)
+'''
+
+
+@contextlib.contextmanager
+def foreign(t, seed, size=0, uid=0, owner=0):
+    """A process that pretends to be a master."""
+    p = subprocess.Popen([sys.executable, '-c', FOREIGN, seed, str(size),
+                          str(uid), str(owner)], stdout=subprocess.PIPE)
+    t.procs.append(p)
+    p.stdout.readline()
+    try:
+        yield p.pid
+    finally:
+        p.kill()
+        p.wait()
+        p.stdout.close()
+
+
+def disbelief(t):
+    """Anybody can make a scoreboard: what is in it is not believed."""
+    s = t.start()
+    wait_for(lambda: len(s.workers()) == 2)
+    fds = '/proc/%d/fd' % s.pid
+    board, = [f for f in os.listdir(fds) if os.readlink(
+        os.path.join(fds, f)).startswith('/memfd:cliquet-scoreboard')]
+    seed = t.name('.board')
+    shutil.copyfile(os.path.join(fds, board), seed)
+    with foreign(t, seed) as pid:
+        code, out = top(t, '--once', str(pid))
+        t.ok(code == 0 and '/etc/?[2J???.iniiii' in out and
+             not re.search('[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f]', out),
+             'escape sequences of a foreign scoreboard are not printed')
+        code, out = top(t, '--json', str(pid))
+        t.ok(code == 0 and '/etc/?[2J' in json.loads(out)['config'],
+             'nor in JSON')
+        code, out = t.run([CLIQUET, 'top', '--once'], env=dict(
+            os.environ, CLIQUET_INI='/none'))
+        t.ok(re.search('cliquet top %d .*as [a-z0-9]+' % pid, out),
+             'it is told whose a server is')
+    for size in 100, os.path.getsize(seed) - 1, 1 << 40:
+        with foreign(t, seed, size) as pid:
+            code, out = top(t, '--once', str(pid))
+            t.ok(code == 1 and 'no running server' in out,
+                 'a scoreboard of %d bytes is none' % size)
+    if os.geteuid() == 0:
+        for uid, owner, want in (2, 0, 0), (2, 2, 0), (2, 3, 1):
+            with foreign(t, seed, 0, uid, owner) as pid:
+                t.equal(top(t, '--once', str(pid))[0], want,
+                        'a file of user %d in a process of %d' % (owner, uid))
+    s.stop()
+
+
 with Test() as t:
     who_may(t)
     page(t)
@@ -205,3 +277,4 @@ with Test() as t:
     waiting(t, t.name('.sock'))
     waiting(t, '127.0.0.1:%d' % free_port())
     command(t)
+    disbelief(t)
