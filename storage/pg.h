@@ -294,6 +294,8 @@ struct pg_db {
 	struct clq_arena	*declared_arena;
 	struct pg_declared	*declared;
 	size_t			 ndeclared;
+	struct clq_strs		 expressions;	/* resources with others that
+						   are on expressions; "": all */
 	clq_msec		 declared_at;	/* clq_monotonic(); 0: never */
 
 	/* Tables of somebody else (pg_table.h); as the catalog has them. */
@@ -576,6 +578,7 @@ struct pg_field {
 	size_t		 n;		/* names on the path; 0: deep */
 	const struct pg_declared *declared;	/* its index; or NULL */
 	const struct pg_table_column *own;	/* its column; or NULL */
+	const char	*alias;		/* what it is called by now; or NULL */
 };
 
 /* Begin with $1 resource and $2 parent. */
@@ -589,6 +592,8 @@ void pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted);
 void pg_sql_page(struct pg_sql *b, const struct clq_query *q);
 /* The latter two only. */
 void pg_sql_order(struct pg_sql *b, const struct clq_query *q);
+/* A whole page of objects; q->coll is no table of somebody else. */
+void pg_sql_objects(struct pg_sql *b, const struct clq_query *q);
 
 struct pg_field pg_field_of(struct pg_sql *b, const struct clq_coll *coll,
     struct clq_str path);
@@ -633,6 +638,9 @@ const struct pg_declared *pg_index_find(const struct pg_db *db,
 /* That of any field which q filters or sorts by; they differ in fields only. */
 const struct pg_declared *pg_index_any(const struct pg_db *db,
     const struct clq_query *q);
+
+/* True if there may be an index on an expression, made by somebody else. */
+bool pg_index_foreign(const struct pg_db *db, struct clq_str resource);
 
 /* The counterparts of pg_sql_*() for a field with an index: op is CLQ_OP_EQ,
  * LT, MAX, GT or MIN. */

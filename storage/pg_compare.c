@@ -70,14 +70,15 @@ pg_sql_sort(struct pg_sql *b, const struct pg_field *f, bool descending)
 		pg_index_sort(b, f->declared, descending);
 		return;
 	}
+	/* The place of the type, with a string's text in one key with it: each
+	 * expression costs for every object, and most compare strings. NULL,
+	 * the missing one, is above all, as PostgreSQL has it by itself. */
 	v = text_of(b, f);
-	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string' THEN 1"
-	    " WHEN 'number' THEN 2 WHEN 'null' THEN 0"
-	    " WHEN 'boolean' THEN 3 WHEN 'array' THEN 4"
-	    " WHEN 'object' THEN 5 ELSE 6 END%s, ", v, way);
 	clq_buf_printf(&b->text, "CASE jsonb_typeof(%s) WHEN 'string'"
-	    " THEN %s #>> '{}' END COLLATE \"C\"%s, %s%s", v, v, way, v,
-	    way);
+	    " THEN '1' || (%s #>> '{}') WHEN 'number' THEN '2'"
+	    " WHEN 'null' THEN '0' WHEN 'boolean' THEN '3'"
+	    " WHEN 'array' THEN '4' WHEN 'object' THEN '5' END"
+	    " COLLATE \"C\"%s, %s%s", v, v, way, v, way);
 }
 
 /* ---- comparing fields -------------------------------------------------- */

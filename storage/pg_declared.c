@@ -23,7 +23,6 @@ enum { LEARN_MSEC = 30000, STATISTICS_SERVER = 140000 };
 /* An index takes as long as it takes. */
 #define PATIENCE	((clq_msec)24 * 3600 * 1000)
 
-/* Columns: comment, valid. */
 #define FROM_INDEXES							\
 	" FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"\
 	" JOIN pg_description AS d ON d.objoid = c.oid"			\
@@ -31,8 +30,16 @@ enum { LEARN_MSEC = 30000, STATISTICS_SERVER = 140000 };
 	" WHERE i.indrelid = to_regclass('objects')"			\
 	" AND c.relname LIKE 'idx\\_cliquet\\_field\\_%'"
 
+/* And those of others on expressions, with the one resource they are about. */
 static const struct pg_stmt declared = { PG_DECLARED,
-	"SELECT d.description" FROM_INDEXES " AND i.indisvalid" };
+	"SELECT d.description, NULL AS resource" FROM_INDEXES
+	" AND i.indisvalid UNION ALL SELECT NULL, COALESCE(substring("
+	"pg_get_expr(i.indpred, i.indrelid) FROM"
+	" '^[(]resource_name = ''([^'']*)''::text[)]$'), '')"
+	" FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
+	" WHERE i.indrelid = to_regclass('objects')"
+	" AND i.indexprs IS NOT NULL"
+	" AND c.relname NOT LIKE 'idx\\_cliquet\\_field\\_%'" };
 
 /* ---- learning ---------------------------------------------------------- */
 
@@ -67,8 +74,12 @@ on_declared(struct pg_db *db, const PGresult *res, void *ctx)
 	db->declared_arena = clq_arena_new();
 	db->declared = clq_arena_calloc(db->declared_arena, (size_t)n + 1,
 	    sizeof *db->declared);
+	memset(&db->expressions, 0, sizeof db->expressions);
 	for (row = 0; row < n; row++)
-		if (parse(db->declared_arena, res, row, &coll, &field))
+		if (!PQgetisnull(res, row, 1))
+			clq_strs_add(db->declared_arena, &db->expressions,
+			    pg_get_text(db->declared_arena, res, row, 1));
+		else if (parse(db->declared_arena, res, row, &coll, &field))
 			pg_index_describe(db->declared_arena, &coll, field,
 			    &db->declared[db->ndeclared++]);
 	db->declared_at = clq_monotonic();

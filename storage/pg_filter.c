@@ -79,27 +79,55 @@ only_scalars(const cJSON *value)
 }
 
 /*
- * Said once more as containment of the whole document, which a GIN index on
- * `data`, as Kinto's operators may have made one, serves. Only for a plain name
- * and scalars: of arrays and objects containment would accept parts.
+ * A GIN index on `data`, as Kinto's operators may have made one, serves
+ * containment of the whole document. Only for a plain name and scalars it means
+ * equality: of arrays and objects containment would accept parts.
  */
+static bool
+has_containment(const struct pg_sql *b, const struct clq_filter *filter)
+{
+	return b->table == NULL &&	/* no such index can exist */
+	    clq_str_find(filter->field, '.', 0) == filter->field.len &&
+	    only_scalars(filter->value);
+}
+
 static void
 add_containment(struct pg_sql *b, const struct clq_filter *filter)
 {
 	struct clq_buf json;
 
-	if (b->table != NULL ||	/* no such index can exist */
-	    clq_str_find(filter->field, '.', 0) < filter->field.len ||
-	    !only_scalars(filter->value))
-		return;
 	clq_buf_init(&json, b->arena, 64);
 	clq_buf_addc(&json, '{');
 	clq_buf_json_str(&json, filter->field);
 	clq_buf_addc(&json, ':');
 	clq_json_print(&json, filter->value);
 	clq_buf_addc(&json, '}');
-	clq_buf_printf(&b->text, " AND data @> $%u::jsonb",
+	clq_buf_printf(&b->text, "data @> $%u::jsonb",
 	    pg_arg_json(&b->args, clq_buf_str(&json)));
+}
+
+/* Where nothing but that index can help, containment alone is said: it costs
+ * half of what comparing the field's value does. */
+static bool
+is_containment(const struct pg_sql *b, const struct clq_coll *coll,
+    const struct clq_filter *filter)
+{
+	return filter->op == CLQ_OP_EQ && filter->value != NULL &&
+	    !cJSON_IsArray(filter->value) && has_containment(b, filter) &&
+	    !clq_str_is(filter->field, "id") &&
+	    !clq_str_is(filter->field, "last_modified") &&
+	    pg_index_find(b->db, coll, filter->field) == NULL &&
+	    !pg_index_foreign(b->db, coll->resource);
+}
+
+/* Else it is said once more. */
+static void
+add_too(struct pg_sql *b, const struct clq_filter *filter)
+{
+	if (!has_containment(b, filter))
+		return;
+	pg_sql_add(b, " AND ");
+	add_containment(b, filter);
 }
 
 /* Among scalars containment is equality. */
@@ -228,7 +256,7 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 		pg_sql_compare(b, f, filter->op, filter->value);
 		if (filter->value != NULL && f->declared == NULL &&
 		    !cJSON_IsArray(filter->value))
-			add_containment(b, filter);
+			add_too(b, filter);
 		break;
 	case CLQ_OP_LT:
 	case CLQ_OP_MAX:
@@ -258,7 +286,7 @@ add_document_filter(struct pg_sql *b, const struct pg_field *f,
 	case CLQ_OP_CONTAINS:
 		add_contains(b, f, false, filter->value);
 		if (cJSON_IsArray(filter->value))
-			add_containment(b, filter);
+			add_too(b, filter);
 		break;
 	case CLQ_OP_CONTAINS_ANY:
 		add_contains(b, f, true, filter->value);
@@ -277,6 +305,10 @@ pg_sql_filter(struct pg_sql *b, const struct clq_coll *coll,
 	pg_sql_add(b, " AND ");
 	if (filter->op == CLQ_OP_LIKE && !cJSON_IsString(filter->value)) {
 		pg_sql_add(b, "FALSE");
+		return;
+	}
+	if (is_containment(b, coll, filter)) {
+		add_containment(b, filter);
 		return;
 	}
 	f = pg_field_of(b, coll, filter->field);

@@ -124,6 +124,13 @@ pg_index_any(const struct pg_db *db, const struct clq_query *q)
 	return d;
 }
 
+bool
+pg_index_foreign(const struct pg_db *db, struct clq_str resource)
+{
+	return clq_strs_has(db->expressions, resource) ||
+	    clq_strs_has(db->expressions, CLQ_STR(""));
+}
+
 /* ---- comparing --------------------------------------------------------- */
 
 /* Text and JSON that a value has in the index. */

@@ -79,13 +79,12 @@ pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
 	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
 	pg_sql_init(&b, arena, db, &q->coll);
-	pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
-	pg_sql_add(&b, r.any_parent ? ", parent_id" : "");
 	if (b.table != NULL) {
+		pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
+		pg_sql_add(&b, r.any_parent ? ", parent_id" : "");
 		pg_table_page(&b, q);
 	} else {
-		pg_sql_where(&b, q, q->include_deleted);
-		pg_sql_page(&b, q);
+		pg_sql_objects(&b, q);
 	}
 	if ((status = check(db, &b)) != CLQ_OK)
 		return status;

@@ -147,6 +147,8 @@ pg_sql_field(struct pg_sql *b, const struct pg_field *f)
 
 	if (f->column != PG_DOCUMENT)
 		pg_sql_add(b, f->column == PG_ID ? "id" : "last_modified");
+	else if (f->alias != NULL)
+		pg_sql_add(b, f->alias);
 	else if (f->own != NULL)
 		clq_buf_printf(&b->text, f->own->kind == PG_JSON ? "c%zu" :
 		    "to_jsonb(c%zu)", f->own->n);
@@ -299,5 +301,62 @@ pg_sql_order(struct pg_sql *b, const struct clq_query *q)
 	size_t n;
 	struct pg_field *f = new_fields(b, q, &n);
 
+	add_order(b, q, f, n);
+}
+
+/* ---- a page ------------------------------------------------------------ */
+
+/* Documents of so many objects are found again by their place. */
+enum { MAX_PLACES = 1000 };
+
+/*
+ * Sorted by a field that no index delivers: all objects that pass are looked
+ * at. So the field is taken out of each document once and has a name from then
+ * on (OFFSET keeps the planner from writing it out again), and only what is
+ * sorted by goes through the sort, not the documents.
+ */
+static void
+add_scan(struct pg_sql *b, const struct clq_query *q, struct pg_field *f,
+    size_t n)
+{
+	const char *parent = pg_any_parent(&q->coll) ? ", parent_id" : "";
+	bool place = q->limit > 0 && q->limit <= MAX_PLACES;
+	size_t i;
+
+	clq_buf_printf(&b->text, "SELECT id, last_modified, deleted, %s%s"
+	    " FROM (SELECT id, last_modified, deleted, %s%s", place ?
+	    "(SELECT o.data FROM objects AS o WHERE o.ctid = place)" : "data",
+	    parent, place ? "ctid AS place" : "data", parent);
+	for (i = 0; i < n; i++) {
+		if (f[i].column != PG_DOCUMENT)
+			continue;
+		pg_sql_add(b, ", ");
+		pg_sql_field(b, &f[i]);
+		f[i].declared = NULL;
+		f[i].alias = clq_arena_printf(b->arena, "v%zu", i).p;
+		clq_buf_printf(&b->text, " AS %s", f[i].alias);
+	}
+	pg_sql_where(b, q, q->include_deleted);
+	pg_sql_add(b, " OFFSET 0) AS s WHERE TRUE");
+	if (q->after != NULL)
+		add_after(b, q, f, n);
+	add_order(b, q, f, n);
+}
+
+void
+pg_sql_objects(struct pg_sql *b, const struct clq_query *q)
+{
+	size_t n;
+	struct pg_field *f = new_fields(b, q, &n);
+
+	if (n > 0 && f[0].column == PG_DOCUMENT && f[0].declared == NULL) {
+		add_scan(b, q, f, n);
+		return;
+	}
+	pg_sql_add(b, "SELECT id, last_modified, deleted, data");
+	pg_sql_add(b, pg_any_parent(&q->coll) ? ", parent_id" : "");
+	pg_sql_where(b, q, q->include_deleted);
+	if (q->after != NULL && n > 0)
+		add_after(b, q, f, n);
 	add_order(b, q, f, n);
 }

@@ -40,13 +40,15 @@ json(const char *text)
 	return tree;
 }
 
-/* Entries read from declared indexes, by sessions that have ended. */
+/* Entries read from declared indexes and those that a test makes by hand, by
+ * sessions that have ended. */
 static long
 entries_read(void)
 {
 	return strtol(sql("clq", "SELECT coalesce(sum(idx_tup_read), 0)"
 	    " FROM pg_stat_user_indexes"
-	    " WHERE indexrelname LIKE 'idx_cliquet_field_%'"), NULL, 10);
+	    " WHERE indexrelname LIKE 'idx_cliquet_field_%'"
+	    " OR indexrelname LIKE 'idx_own%'"), NULL, 10);
 }
 
 /*
@@ -177,4 +179,32 @@ PgTest(index, of_more_than_three_names_is_refused)
 {
 	cr_expect_eq(fx.plugin->storage->index_add(fx.self, &list,
 	    CLQ_STR("a.b.c.d")), CLQ_INVALID);
+}
+
+/* Equality is said so that the indexes which docs/postgresql.md shows serve
+ * it, whichever there is. */
+PgTest(index, made_by_an_operator_serves_equality)
+{
+	static const char *const made[] = {
+		"CREATE INDEX idx_own ON objects ((data->'s'))"
+		" WHERE resource_name = 'record' AND NOT deleted",
+		"CREATE INDEX idx_own ON objects USING gin"
+		" (data jsonb_path_ops)"
+		" WHERE resource_name = 'record' AND NOT deleted",
+	};
+	struct clq_filter f = { CLQ_STR("s"), CLQ_OP_EQ, NULL };
+	struct clq_sort sort = { CLQ_STR("v"), false };
+	struct clq_query q = { .coll = list, .filters = &f, .nfilters = 1,
+	    .sorts = &sort, .nsorts = 1, .limit = 100 };
+	size_t i;
+
+	fill();
+	for (i = 0; i < CLQ_COUNT(made); i++) {
+		sql("clq", made[i]);
+		sql("clq", "ANALYZE objects");
+		use("clq", "");		/* a session that looks for it */
+		f.value = json("\"text 77\"");
+		expect_cost(&q, 20, 60);
+		sql("clq", "DROP INDEX idx_own");
+	}
 }
