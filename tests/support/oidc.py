@@ -181,6 +181,15 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(401, {'error': 'invalid_token'})
 
+    def do_authorize(self, issuer):
+        """Whoever comes is alice, and consents."""
+        query = dict(urllib.parse.parse_qsl(
+            urllib.parse.urlsplit(self.path).query))
+        back = query.get('redirect_uri', '')
+        self.reply(302, '', Location=back + ('&' if '?' in back else '?') +
+                   urllib.parse.urlencode({'code': 'code-alice',
+                                           'state': query.get('state', '')}))
+
     def do_token(self, issuer):
         length = int(self.headers.get('Content-Length', 0))
         form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode()))

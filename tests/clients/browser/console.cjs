@@ -289,6 +289,28 @@ function other(base, user) {
   ];
 }
 
+// Through an OpenID provider, which sends everybody back as alice.
+function provided(base, user) {
+  const { page, step } = user;
+  const { at, press, shown, logOut } = screens(base, page);
+
+  return [
+    step("log in with an OpenID provider", async () => {
+      await page.goto(`${base}/admin/`);
+      await page.getByLabel("OpenID Connect (Idp)").check();
+      await press(/^Sign in/);
+      await shown("Connected as");
+      await shown("idp:alice@example.org");
+      assert.ok(page.url().startsWith(`${base}/admin/`));
+    }),
+    step("see what everybody may read", async () => {
+      await at(`${COLLECTION}/records`);
+      await shown("Third article");
+    }),
+    step("log out of it", logOut),
+  ];
+}
+
 // Files of records (docs/attachments.md).
 function attaching(base, user) {
   const { page, step } = user;
@@ -403,4 +425,12 @@ function deleting(base, user) {
   ];
 }
 
-module.exports = { attaching, making, looking, sharing, other, deleting };
+module.exports = {
+  attaching,
+  deleting,
+  looking,
+  making,
+  other,
+  provided,
+  sharing,
+};

@@ -20,6 +20,7 @@ async function consoleSession(browser) {
     ...session.looking(base, maker),
     ...session.sharing(base, maker),
     ...session.other(base, alice),
+    ...session.provided(base, await browser.user("provided")),
     ...session.attaching(base, maker),
     ...session.deleting(base, maker),
   ]);

@@ -38,7 +38,14 @@ memcached -l 127.0.0.1 -p "$memcached_port" -U 0 -m 64 $user \
     < /dev/null > /dev/null 2>&1 &
 serve_pids+=($!)
 
-mkdir "$tmp/files"
+mkdir "$tmp/files" "$tmp/keys"
+python3 -B "$top/tests/support/oidc.py" "$tmp/keys" > "$tmp/oidc" 2> /dev/null \
+    < /dev/null &
+serve_pids+=($!)
+for ((i = 0; i < 200; i++)); do
+	[ -s "$tmp/oidc" ] && break
+	sleep 0.1
+done
 
 # ini NAME URL CACHE...: a configuration for a storage and lines for a cache.
 ini() {
@@ -48,12 +55,18 @@ use = kinto
 includes = kinto.plugins.default_bucket
 	kinto.plugins.history
 	kinto.plugins.accounts
+	kinto.plugins.openid
 	kinto.plugins.admin
 	kinto_attachment
 attachment.base_path = $tmp/files
 admin_assets_path = $console
-multiauth.policies = account basicauth
+multiauth.policies = account basicauth idp
 multiauth.policy.account.use = kinto.plugins.accounts.AccountsPolicy
+multiauth.policy.idp.use = kinto.plugins.openid.OpenIDConnectPolicy
+multiauth.policy.idp.issuer = http://127.0.0.1:$(cat "$tmp/oidc")/good
+multiauth.policy.idp.client_id = console
+multiauth.policy.idp.client_secret = some-secret
+multiauth.policy.idp.userid_field = email
 account_create_principals = system.Everyone
 bucket_create_principals = system.Authenticated
 userid_hmac_secret = some-secret-string
