@@ -303,6 +303,9 @@ struct pg_db {
 	size_t			 ntables;
 	struct clq_arena	*tables_arena;
 	struct pg_table		*tables;
+	clq_msec		 tables_at;	/* when they were looked at */
+	clq_msec		*tables_told;	/* when each was complained of */
+	bool			 look_again;
 	struct pg_seen		*seen;		/* of this transaction */
 	struct pg_seen		*seen_marked;	/* of it before the mark */
 	struct pg_outcome	*outcomes;	/* of its writes to tables */
@@ -583,7 +586,7 @@ struct pg_field {
 
 /* Begin with $1 resource and $2 parent. */
 void pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
-    const struct pg_db *db, const struct clq_coll *coll);
+    struct pg_db *db, const struct clq_coll *coll);
 void pg_sql_add(struct pg_sql *b, const char *text);
 
 /* " FROM objects WHERE ..." of q. deleted: tombstones take part. */

@@ -28,7 +28,9 @@ static const struct {
 	{ "26000", CLQ_RETRY, true },		/* statements were dropped */
 	{ "42P05", CLQ_RETRY, true },		/* ... or are another's */
 	{ "42P01", CLQ_UNAVAILABLE, true },	/* tables are gone */
-	{ "42703", CLQ_UNAVAILABLE, true },
+	{ "42703", CLQ_UNAVAILABLE, true },	/* ... or columns */
+	{ "42883", CLQ_UNAVAILABLE, true },	/* ... or what migrate made */
+	{ "42501", CLQ_UNAVAILABLE, true },	/* privileges are */
 	{ "57014", CLQ_UNAVAILABLE, false },	/* statement_timeout */
 	{ "57P", CLQ_UNAVAILABLE, true },	/* shutting down, crashed */
 	{ "08", CLQ_UNAVAILABLE, true },	/* connection */

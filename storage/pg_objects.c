@@ -155,7 +155,7 @@ send_parts(struct pg_db *db, struct clq_lookup *l, clq_msec *time)
 
 /* True if one of the objects is a row of a table (pg_table.h). */
 static bool
-in_table(const struct pg_db *db, const struct clq_lookup *l)
+in_table(struct pg_db *db, const struct clq_lookup *l)
 {
 	size_t i;
 

@@ -16,7 +16,7 @@ enum { MAX_NAMES = 16 };	/* of a path that is looked up part by part */
 
 void
 pg_sql_init(struct pg_sql *b, struct clq_arena *arena,
-    const struct pg_db *db, const struct clq_coll *coll)
+    struct pg_db *db, const struct clq_coll *coll)
 {
 	memset(b, 0, sizeof *b);
 	b->arena = arena;

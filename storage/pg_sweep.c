@@ -114,6 +114,8 @@ pg_erase(void *self, struct clq_str resource, struct clq_str parent)
 	pg_lock_below(&locks, parent);
 	pg_lock_args(&locks, pg_queue_stmt(db, false, &pg_lock_stmt));
 	pg_table_erase(db, resource, parent);
+	if (db->doomed != CLQ_OK)
+		return db->doomed;
 	queue_erase(db, &erase, resource, parent);
 	queue_erase(db, &erase_times, resource, parent);
 	return CLQ_OK;
@@ -206,6 +208,8 @@ add_tables(const struct pg_db *db, struct counting *c)
 	size_t i;
 
 	for (i = 0; i < db->ntables; i++) {
+		if (db->tables[i].broken != NULL)
+			continue;	/* nobody knows */
 		for (to = c->counts; to < c->counts + c->n; to++)
 			if (clq_str_eq(to->resource, db->tables[i].resource))
 				break;

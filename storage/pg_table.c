@@ -6,14 +6,24 @@
  * Looked at in the master, if the database can be reached then, and by each
  * worker when it connects: a table may change at any time, and what was made
  * for it is recognised by a mark over all that it depends on.
+ *
+ * A table that a worker cannot serve is the trouble of its resource alone:
+ * requests for that one are answered 503, and so is the heartbeat, until it
+ * has been repaired, for which is looked again while anybody asks.
  */
 #include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
+#include <cliquet/log.h>
 #include <cliquet/settings.h>
 #include <cliquet/str.h>
 
 #include <string.h>
+
+enum {
+	LOOK_MSEC = 1000,	/* between two looks at broken ones */
+	TELL_MSEC = 10000	/* between two lines about one */
+};
 
 bool
 pg_is_mapped(const struct pg_db *db, struct clq_str resource)
@@ -26,14 +36,63 @@ pg_is_mapped(const struct pg_db *db, struct clq_str resource)
 	return false;
 }
 
-const struct pg_table *
-pg_table_of(const struct pg_db *db, struct clq_str resource)
+/* ---- those that cannot be served ----------------------------------------- */
+
+static void
+tell(struct pg_db *db, size_t i, const char *why)
 {
+	clq_msec now = clq_monotonic(), *told = &db->tables_told[i];
+
+	if (*told != 0 && now - *told < TELL_MSEC)
+		return;
+	*told = now;
+	clq_log_err("postgresql: %s: %s; requests for this resource are "
+	    "answered 503 until then", db->shown, why);
+}
+
+static void
+look_soon(struct pg_db *db)
+{
+	if (clq_monotonic() - db->tables_at >= LOOK_MSEC)
+		db->look_again = true;
+}
+
+bool
+pg_tables_broken(struct pg_db *db)
+{
+	bool broken = false;
 	size_t i;
 
 	for (i = 0; db->tables != NULL && i < db->ntables; i++)
-		if (clq_str_eq(resource, db->tables[i].resource))
+		if (db->tables[i].broken != NULL) {
+			tell(db, i, db->tables[i].broken);
+			broken = true;
+		}
+	return broken;
+}
+
+void
+pg_table_refuse(struct pg_db *db, size_t i)
+{
+	tell(db, i, db->tables[i].broken);
+	look_soon(db);
+	if (db->doomed == CLQ_OK)
+		db->doomed = CLQ_UNAVAILABLE;
+}
+
+const struct pg_table *
+pg_table_of(struct pg_db *db, struct clq_str resource)
+{
+	size_t i;
+
+	for (i = 0; db->tables != NULL && i < db->ntables; i++) {
+		if (!clq_str_eq(resource, db->tables[i].resource))
+			continue;
+		if (db->tables[i].broken == NULL)
 			return &db->tables[i];
+		pg_table_refuse(db, i);
+		return NULL;
+	}
 	return NULL;
 }
 
@@ -68,6 +127,28 @@ read_next(struct pg_db *db, struct clq_arena *arena, clq_msec until,
 	return status;
 }
 
+/* What a worker needs of table i, beyond what the master looks at. */
+static void
+judge(struct pg_db *db, struct pg_table *all, size_t i, const char *why)
+{
+	struct clq_arena *arena = db->tables_arena;
+
+	if (why == NULL && !pg_table_is_ready(arena, &all[i]))
+		why = clq_arena_printf(arena, "resource %s, table %s: it has "
+		    "no triggers of cliquet, or those for another mapping or "
+		    "another form of the table: run `cliquet migrate`",
+		    db->maps[i]->resource, all[i].name).p;
+	all[i].broken = why;
+	if (why != NULL) {
+		tell(db, i, why);
+	} else if (db->tables_told[i] != 0) {
+		db->tables_told[i] = 0;
+		clq_log_info("postgresql: %s: resource %s, table %s: is "
+		    "served again", db->shown, db->maps[i]->resource,
+		    all[i].name);
+	}
+}
+
 enum clq_status
 pg_tables_load(struct pg_db *db, clq_msec until)
 {
@@ -77,6 +158,7 @@ pg_tables_load(struct pg_db *db, clq_msec until)
 	size_t i;
 
 	db->tables = NULL;
+	db->look_again = false;
 	if (db->ntables == 0)
 		return CLQ_OK;
 	if (db->tables_arena == NULL)
@@ -87,18 +169,24 @@ pg_tables_load(struct pg_db *db, clq_msec until)
 		status = read_next(db, db->tables_arena, until, all, i, &why);
 		if (status != CLQ_OK)
 			return status;
-		if (why == NULL && !pg_table_is_ready(db->tables_arena,
-		    &all[i]))
-			why = clq_arena_printf(db->tables_arena, "resource "
-			    "%s, table %s: it has no triggers of cliquet, or "
-			    "those for another mapping or another form of the "
-			    "table: run `cliquet migrate`",
-			    db->maps[i]->resource, all[i].name).p;
-		if (why != NULL)
-			return pg_complain(db, why);
+		judge(db, all, i, why);
 	}
 	db->tables = all;
+	db->tables_at = clq_monotonic();
 	return CLQ_OK;
+}
+
+enum clq_status
+pg_tables_again(struct pg_db *db, clq_msec until)
+{
+	if (!db->look_again)
+		return CLQ_OK;
+	if (PQexitPipelineMode(db->conn) == 1 &&
+	    pg_tables_load(db, until) == CLQ_OK &&
+	    PQenterPipelineMode(db->conn) == 1)
+		return CLQ_OK;
+	pg_disconnect(db);
+	return pg_connect(db, until);
 }
 
 /* What is wrong with the tables themselves; what migrate can put right is not
@@ -183,6 +271,8 @@ pg_map(void *self, struct clq_settings *settings,
 
 	db->maps = tables;
 	db->ntables = n;
+	db->tables_told = clq_arena_calloc(db->arena, n,
+	    sizeof *db->tables_told);
 	for (i = 0; i < n; i++)
 		if (check_mapping(settings, tables[i]) != CLQ_OK)
 			rc = CLQ_INVALID;

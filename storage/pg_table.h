@@ -54,6 +54,9 @@ struct pg_table {
 	const struct clq_table	*conf;
 	struct clq_str		 resource;
 
+	const char		*broken;	/* why it cannot be served, and
+						   what to do; else NULL */
+
 	/* As found in the catalog by this connection. */
 	const char		*name;		/* schema.table */
 	const char		*resource_sql;	/* literal */
@@ -88,17 +91,30 @@ struct pg_seen {
 
 /* ---- pg_table.c, pg_table_catalog.c: which there are, and what they are --- */
 
-/* The table of a resource, or NULL. */
-const struct pg_table *pg_table_of(const struct pg_db *db,
-    struct clq_str resource);
+/* The table of a resource, or NULL. One that cannot be served dooms the
+ * transaction, so that nothing of it is sent and its request is answered 503;
+ * then it is NULL too. */
+const struct pg_table *pg_table_of(struct pg_db *db, struct clq_str resource);
+
+/* For those who go through all tables: doom the transaction because of this
+ * one, which is broken. */
+void pg_table_refuse(struct pg_db *db, size_t i);
 
 /* True if there is to be one, connected or not. */
 bool pg_is_mapped(const struct pg_db *db, struct clq_str resource);
 
-/* Learn about all tables; when connecting, outside the pipeline mode. Complains
- * about what cannot be served. */
+/* Learn about all tables; when connecting, outside the pipeline mode. What
+ * cannot be served is complained about and marked, and is no failure. */
 enum clq_status pg_tables_load(struct pg_db *db, clq_msec until)
     CLQ_MUST_CHECK;
+
+/* The same on a connection that is there and idle, if it is due since a broken
+ * one was asked for (pg_db.look_again): it may have been repaired. */
+enum clq_status pg_tables_again(struct pg_db *db, clq_msec until)
+    CLQ_MUST_CHECK;
+
+/* For the heartbeat: true, and told, if one of them cannot be served. */
+bool pg_tables_broken(struct pg_db *db);
 
 /*
  * Read the catalog about one. *why: NULL, or what is wrong and what to do, in

@@ -220,6 +220,10 @@ pg_table_erase(struct pg_db *db, struct clq_str resource,
 		    !clq_str_eq(resource, t->resource)) ||
 		    !clq_str_starts(parent, prefix))
 			continue;
+		if (t->broken != NULL) {
+			pg_table_refuse(db, i);
+			return;
+		}
 		stmt = clq_arena_alloc(db->tx_arena, sizeof *stmt);
 		stmt->id = PG__FIXED_COUNT;
 		/* a text is compared as it is, so that its index serves */
@@ -241,8 +245,12 @@ pg_table_flush(struct pg_db *db)
 
 	pg_args_init(&none, db->tx_arena);
 	for (i = 0; db->tables != NULL && i < db->ntables; i++)
-		pg_exec_sql(db, clq_arena_printf(db->tx_arena,
-		    "DELETE FROM %s", db->tables[i].name), &none, NULL, NULL);
+		if (db->tables[i].broken != NULL)
+			pg_table_refuse(db, i);
+		else
+			pg_exec_sql(db, clq_arena_printf(db->tx_arena,
+			    "DELETE FROM %s", db->tables[i].name), &none,
+			    NULL, NULL);
 }
 
 static void
@@ -260,7 +268,8 @@ pg_table_totals(struct pg_db *db, struct clq_arena *arena, int64_t *counts)
 
 	pg_args_init(&none, arena);
 	for (i = 0; db->tables != NULL && i < db->ntables; i++)
-		pg_exec_sql(db, clq_arena_printf(arena,
-		    "SELECT count(*) FROM %s", db->tables[i].name), &none,
-		    on_total, &counts[i]);
+		if (db->tables[i].broken == NULL)
+			pg_exec_sql(db, clq_arena_printf(arena,
+			    "SELECT count(*) FROM %s", db->tables[i].name),
+			    &none, on_total, &counts[i]);
 }

@@ -12,7 +12,7 @@
  * An operation that fails dooms its transaction (pg_error): the rest answers
  * with the same status and finish undoes all.
  */
-#include "storage/pg.h"
+#include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/log.h>
@@ -59,6 +59,8 @@ connect_until(struct pg_db *db, clq_msec until)
 		pg_disconnect(db);
 	pg_check_idle(db);
 	status = pg_connect(db, until);
+	if (status == CLQ_OK)
+		status = pg_tables_again(db, until);
 	if (status != CLQ_OK)
 		db->doomed = status;
 	return status;
@@ -313,6 +315,8 @@ pg_ping(void *self, bool readonly, clq_msec timeout)
 	arena = clq_arena_new();
 	pg_args_init(&args, arena);
 	pg_arg_time(&args, sent);
+	if (db->storage && db->ntables > 0)
+		db->look_again = true;
 	if (connect_until(db, until) == CLQ_OK)
 		pg_exec(db, readonly ? &beat_read : db->cache ? &beat_cache :
 		    db->storage ? &beat : &beat_permission, &args, on_beat,
@@ -321,6 +325,8 @@ pg_ping(void *self, bool readonly, clq_msec timeout)
 	if (status == CLQ_OK && read != sent)
 		status = misuse(db, "the heartbeat reads what it did not "
 		    "write");
+	if (status == CLQ_OK && pg_tables_broken(db))
+		status = CLQ_UNAVAILABLE;
 	(void)(pg_finish(self, false) == CLQ_OK);
 	clq_arena_free(&arena);
 	return status;

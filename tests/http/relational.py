@@ -771,6 +771,105 @@ def changed(t, ini):
          'and migrate puts it right')
 
 
+CONTAINED = '''
+[resource:one]
+table = ones
+access = shared
+ids = relaxed
+read_principals = system.Everyone
+create_principals = system.Authenticated
+fields = name: string
+         extra: string
+
+[resource:two]
+table = twos
+access = shared
+ids = relaxed
+read_principals = system.Everyone
+create_principals = system.Authenticated
+fields = name: string
+
+[resource:note]
+access = shared
+ids = relaxed
+read_principals = system.Everyone
+create_principals = system.Authenticated
+fields = name: string
+'''
+
+
+def contained(t):
+    """A table that breaks while it is served is nobody else's trouble."""
+    for table in 'ones', 'twos':
+        psql('CREATE TABLE %s (id text UNIQUE, name text, extra text, '
+             'last_modified timestamp)' % table)
+    ini = write(t, CONTAINED, 'includes = flush\nflush_endpoint_enabled = true\n')
+    t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
+    api = start(t, ini)
+    lists = '/ones', '/twos', '/notes'
+
+    def answers(n=12):
+        """Of all workers: the statuses of list, object, POST of each."""
+        seen = {}
+        for i in range(n):
+            for path in lists:
+                seen.setdefault(path, set()).update((
+                    api('GET', path, user=ALICE).status < 300,
+                    api('POST', path, {'data': {'name': 'x%d' % i}},
+                        user=ALICE).status < 300,
+                    api('GET', path + '/nothing', user=ALICE).status == 404))
+        return seen
+
+    def beats():
+        return {(r.status, r.body['storage']) for r in
+                (api('GET', '/__heartbeat__') for _ in range(8))}
+
+    def sessions():
+        return psql("SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'cliquet'")
+
+    good = dict.fromkeys(lists, {True})
+    t.equal((answers(), beats()), (good, {(200, True)}), 'all are served')
+    psql('ALTER TABLE ones DROP COLUMN extra')
+    api('GET', '/ones', user=ALICE)
+    t.equal(answers(), dict(good, **{'/ones': {False}}),
+            'a column is gone: only its resource is not served')
+    t.equal(beats(), {(503, False)}, 'and the heartbeat says so')
+    t.ok(api.server.logged('resource one, table ones: there is no column '
+                           '"extra".*add it'),
+         'the log names table, column and what to do')
+    before = sessions()
+    time.sleep(1.1)
+    answers(4)
+    t.equal(sessions(), before, 'and nobody connects anew')
+    got = api('POST', '/batch', {'requests': [
+        {'method': 'POST', 'path': '/v1/notes',
+         'body': {'data': {'name': 'of a batch'}}},
+        {'method': 'GET', 'path': '/v1/ones'}]}, user=ALICE)
+    t.equal((got.status, len(api('GET', '/notes?name=of%20a%20batch',
+                                 user=ALICE).data)), (503, 0),
+            'a batch that needs it is undone')
+    psql('ALTER TABLE ones ADD COLUMN extra text')
+    t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
+    t.ok(wait_for(lambda: answers(4) == good, 15, 0.5) and
+         beats() == {(200, True)}, 'repaired: served again')
+    t.ok(api.server.logged('public.ones: is served again'), 'the log too')
+    psql('DROP TABLE twos')
+    api('GET', '/twos', user=ALICE)
+    t.equal(answers(), dict(good, **{'/twos': {False}}), 'a table is gone')
+    t.equal(api('POST', '/__flush__').status, 503,
+            'what concerns all of them is not done by half')
+    t.equal(answers(1)['/notes'], {True}, 'nothing is flushed')
+    psql('DROP FUNCTION %s CASCADE' % psql(
+        "SELECT oid::regprocedure FROM pg_proc WHERE proname ~ "
+        "'^cliquet_one_.*write'"))
+    t.equal(api('POST', '/ones', {'data': {'name': 'y'}}, user=ALICE).status,
+            503, 'what migrate made is gone: no internal error')
+    t.equal(answers(), {'/ones': {False}, '/twos': {False},
+                        '/notes': {True}}, 'nor does it concern others')
+    api.server.stop()
+
+
 def main():
     with Test() as t:
         psql(TABLES)
@@ -798,6 +897,7 @@ def main():
         undone(t, api)
         sync(t, api)
         plans(t, api)
+        contained(t)
         api.server.stop()
         changed(t, ini)
         documented(t)
