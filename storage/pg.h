@@ -491,9 +491,9 @@ void pg_send_writes(struct pg_db *db, struct clq_write **writes, size_t n);
 extern const char pg_sql_clock[];
 extern const char pg_sql_tail[];
 /* The list's row in `timestamps`, which `l` locks, must exist: send this
- * first. imported: the first change has a timestamp of the client. */
+ * first. own: the timestamp that the first change brings, or NULL. */
 void pg_send_ensure(struct pg_db *db, const struct clq_coll *coll,
-    bool imported);
+    const clq_msec *own);
 
 clq_storage_write_f pg_write;
 clq_storage_sync_f pg_sync;

@@ -251,7 +251,7 @@ pg_delete_all(void *self, struct clq_arena *arena, const struct clq_query *q,
 	pg_known_forget(db);
 	pg_take_list(db, arena, &q->coll);
 	pg_send_queue(db, false);
-	pg_send_ensure(db, &q->coll, false);
+	pg_send_ensure(db, &q->coll, NULL);
 	exec(db, &b, on_buried, &u);
 	status = pg_wait(db);
 	if (status == CLQ_OK)

@@ -140,23 +140,29 @@ static const struct pg_stmt statements[2][3] = {
 };
 
 /* The first change of a list is now, so the list begins before; but it begins
- * now if that change has a time of its own. $3: milliseconds before. */
+ * now if that change has another time $3 of its own. */
 static const struct pg_stmt ensure = { PG_ENSURE,
 	"INSERT INTO timestamps (parent_id, resource_name, last_modified)"
-	" SELECT $2, $1, COALESCE(" NEWEST ", " NOW " - $3::bigint * " MSEC ")"
+	" SELECT $2, $1, COALESCE(" NEWEST ", (SELECT"
+	" CASE WHEN $3::timestamp <> n.t THEN n.t ELSE n.t - " MSEC " END"
+	" FROM (SELECT " NOW " AS t) AS n))"
 	" WHERE NOT EXISTS (SELECT 1 FROM timestamps"
 	" WHERE parent_id = $2 AND resource_name = $1)"
 	" ON CONFLICT (parent_id, resource_name) DO NOTHING" };
 
 void
-pg_send_ensure(struct pg_db *db, const struct clq_coll *coll, bool imported)
+pg_send_ensure(struct pg_db *db, const struct clq_coll *coll,
+    const clq_msec *own)
 {
 	struct pg_args args;
 
 	pg_args_init(&args, db->tx_arena);
 	pg_arg_text(&args, coll->resource);
 	pg_arg_text(&args, coll->parent);
-	pg_arg_int(&args, imported ? 0 : 1);
+	if (own != NULL)
+		pg_arg_time(&args, *own < PG_MAX_TIME ? *own : PG_MAX_TIME);
+	else
+		pg_arg_null(&args);
 	pg_exec(db, &ensure, &args, NULL, NULL);
 }
 
@@ -268,7 +274,8 @@ send_list(struct pg_db *db, struct clq_write **writes, size_t n)
 			pg_table_send(db, table, writes[i]);
 		return;
 	}
-	pg_send_ensure(db, &writes[0]->coll, writes[0]->has_timestamp);
+	pg_send_ensure(db, &writes[0]->coll, writes[0]->has_timestamp ?
+	    &writes[0]->timestamp : NULL);
 	for (i = 1; i <= n; i++) {
 		if (i < n && fits(writes + from, i - from, writes[i]))
 			continue;

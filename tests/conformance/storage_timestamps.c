@@ -150,7 +150,7 @@ StorageTest(client_timestamp, of_the_first_object_is_kept)
 StorageTest(client_timestamp, of_the_first_object_lets_the_list_begin_now)
 {
 	struct clq_coll l = list;
-	char parent[16];
+	char parent[32];
 	clq_msec before;
 	int i;
 
@@ -163,6 +163,10 @@ StorageTest(client_timestamp, of_the_first_object_lets_the_list_begin_now)
 		cr_expect_geq(timestamp_of(&l), before);
 		cr_expect_eq(put_at(&l, CLQ_WRITE_CREATE, "r2", "{}", 1234),
 		    1235);
+		snprintf(parent, sizeof parent, "/b/own%d", i);
+		before = clq_now();	/* the very millisecond is as good */
+		cr_expect_eq(put_at(&l, CLQ_WRITE_CREATE, "r1", "{}", before),
+		    before);
 	}
 }
 
