@@ -182,6 +182,12 @@ int sq_unlock(struct sq_db *q, bool commit);
 enum clq_status sq_schema_check(struct sq_db *q, bool create) CLQ_MUST_CHECK;
 clq_backend_migrate_f sq_migrate;
 
+/* ---- sqlite_vfs.c: the write-ahead log, gathered ---------------------- */
+
+/* Make the VFS known; *name is what to open a database with. Only for
+ * synchronous=FULL. A result code of SQLite. */
+int sq_vfs_register(const char **name) CLQ_MUST_CHECK;
+
 /* ---- sqlite_queue.c: the writers' queue ------------------------------- */
 
 /*

@@ -58,6 +58,19 @@ sq_self(void *self)
 	return q;
 }
 
+/*
+ * What one part of a batch changes is often a little more than SQLite's own
+ * bound, and once it is in a file so is the rest. Its statistics of memory,
+ * which nobody reads, are a lock for each allocation. Refused where SQLite is
+ * at work already, which only costs time.
+ */
+static void
+tune_library(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, (int)UNDO_BYTES);
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum clq_status
 sq_new(struct clq_settings *settings, const char *path, struct sq_db **out)
 {
@@ -73,12 +86,7 @@ sq_new(struct clq_settings *settings, const char *path, struct sq_db **out)
 	    !clq_str_is(sync, "off"))
 		return clq_settings_error(settings, "sqlite_synchronous",
 		    "\"%.*s\" is none of full, normal, off", CLQ_FMT(sync));
-	/*
-	 * What one part of a batch changes is often a little more than
-	 * SQLite's own bound, and once it is in a file so is the rest. Refused
-	 * where SQLite is at work already, which only costs time.
-	 */
-	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, (int)UNDO_BYTES);
+	tune_library();
 	arena = clq_arena_new();
 	q = clq_arena_alloc(arena, sizeof *q);
 	q->magic = SQ_MAGIC;
@@ -168,15 +176,19 @@ enum clq_status
 sq_attach(struct sq_db *q, bool create)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	const char *vfs = NULL;
 	enum clq_status status;
-	int rc;
+	int rc = SQLITE_OK;
 
 	if (q->db != NULL)
 		return CLQ_OK;
 	if (create && (status = create_file(q)) != CLQ_OK)
 		return status;
 	q->pid = getpid();
-	rc = sqlite3_open_v2(q->path, &q->db, flags, NULL);
+	if (strcmp(q->synchronous, "full") == 0)
+		rc = sq_vfs_register(&vfs);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_open_v2(q->path, &q->db, flags, vfs);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_extended_result_codes(q->db, 1);
 	if (rc == SQLITE_OK)
