@@ -129,8 +129,8 @@ enum pg_fixed {
 	PG_TOTALS,
 	PG_FLUSH,
 	PG_FLUSH_TIMES,
-	PG_LOOK,
-	PG_LOOK_TIME,
+	PG_LOOK,		/* and the next eleven: pg_lookup.c */
+	PG_LOOK_LAST = PG_LOOK + 11,
 	PG_GROUPS,
 	PG_BOUNDS,
 	PG_ACL,
@@ -161,17 +161,16 @@ enum pg_fixed {
 };
 
 /*
- * The object `o` of the list ($1 resource, $2 parent) that has this id. The
- * comparison of rows says nothing new, but no index except the primary key can
- * serve it. Without statistics, as in a list that is just being filled, the
- * planner takes one over the whole list for as good, and the plan is kept.
- * For the same reason it is not "NOT deleted", which a partial index knows.
+ * The object `o` of the list ($1 resource, $2 parent) that has this id. No
+ * index but the primary key is offered all it could use: "IS TRUE" is said
+ * because no index knows it. Without statistics, as in a list that is just
+ * being filled, the planner takes one over the whole list for as good, and the
+ * plan is kept. For the same reason it is not "NOT deleted", which a partial
+ * index knows.
  */
-#define PG_ROW_OF(o)	"(" o ".id, " o ".parent_id, " o ".resource_name)"
 #define PG_OBJECT_OF(o, id, parent, resource)				\
 	o ".id = " id " AND " o ".parent_id = " parent			\
-	" AND " PG_ROW_OF(o) " >= (" id ", " parent ", " resource ")"	\
-	" AND " PG_ROW_OF(o) " <= (" id ", " parent ", " resource ")"
+	" AND (" o ".resource_name = " resource ") IS TRUE"
 #define PG_OBJECT(o, id) PG_OBJECT_OF(o, id, "$2", "$1")
 #define PG_LIVING(o)	o ".deleted IS NOT TRUE"
 /* The timestamp of a list; NULL: nothing was ever in it. */
@@ -686,8 +685,10 @@ clq_storage_flush_f pg_flush;
 
 /* pg_permission.c: send the questions of l; answers come with pg_wait(). */
 void pg_send_permission(struct pg_db *db, struct clq_lookup *l);
-/* The rows from `row` on and before `end`: permission in `column`, by which
- * they are sorted, and principal. */
+/* In byte order, each once. */
+void pg_sort_strs(struct clq_strs *list);
+/* The rows from `row` on and before `end`, in any order: permission in
+ * `column`, then principal. */
 struct clq_acl pg_read_acl(struct clq_arena *arena, const PGresult *res,
     int row, int end, int column);
 clq_permission_acl_f pg_acl;

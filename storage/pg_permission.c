@@ -12,6 +12,8 @@
 
 #include <cliquet/str.h>
 
+#include <stdlib.h>
+
 /* $1 user */
 static const struct pg_stmt groups_of = { PG_GROUPS,
 	"SELECT DISTINCT principal COLLATE \"C\" AS principal"
@@ -32,8 +34,7 @@ static const struct pg_stmt bounds_of = { PG_BOUNDS,
 	" AS b(object, permission, k) ORDER BY b.k" };
 static const struct pg_stmt acl_of = { PG_ACL,
 	"SELECT permission, principal FROM access_control_entries"
-	" WHERE object_id = $1"
-	" ORDER BY permission COLLATE \"C\", principal COLLATE \"C\"" };
+	" WHERE object_id = $1" };
 
 /* $1 principals */
 static const struct pg_stmt accessible_all = { PG_ACCESSIBLE_ALL,
@@ -92,25 +93,69 @@ on_bounds(struct pg_db *db, const PGresult *res, void *ctx)
 		    pg_get_bool(res, (int)i, 0);
 }
 
+static int
+compare_strs(const void *a, const void *b)
+{
+	return clq_str_cmp(*(const struct clq_str *)a,
+	    *(const struct clq_str *)b);
+}
+
+void
+pg_sort_strs(struct clq_strs *list)
+{
+	size_t i, n = 0;
+
+	if (list->n < 2)
+		return;
+	qsort(list->items, list->n, sizeof *list->items, compare_strs);
+	for (i = 1; i < list->n; i++)
+		if (!clq_str_eq(list->items[n], list->items[i]))
+			list->items[++n] = list->items[i];
+	list->n = n + 1;
+}
+
+static int
+compare_aces(const void *a, const void *b)
+{
+	return clq_str_cmp(((const struct clq_ace *)a)->permission,
+	    ((const struct clq_ace *)b)->permission);
+}
+
+/* The entry of a permission, of which there are few. */
+static struct clq_ace *
+ace_of(struct clq_arena *arena, struct clq_acl *acl, struct clq_str name)
+{
+	struct clq_ace *ace = acl->aces;
+
+	while (ace < acl->aces + acl->n && !clq_str_eq(ace->permission, name))
+		ace++;
+	if (ace == acl->aces + acl->n) {
+		ace->permission = clq_arena_strdup(arena, name);
+		acl->n++;
+	}
+	return ace;
+}
+
+/* Sorted here, which costs less than a node of PostgreSQL's plan. */
 struct clq_acl
 pg_read_acl(struct clq_arena *arena, const PGresult *res, int row, int end,
     int column)
 {
 	struct clq_acl acl = { NULL, 0 };
-	struct clq_ace *ace = NULL;
+	struct clq_ace *ace;
 	struct clq_str name;
 
 	acl.aces = clq_arena_calloc(arena, (size_t)(end - row), sizeof *ace);
 	for (; row < end; row++) {
 		name.p = PQgetvalue(res, row, column);
 		name.len = (size_t)PQgetlength(res, row, column);
-		if (ace == NULL || !clq_str_eq(ace->permission, name)) {
-			ace = &acl.aces[acl.n++];
-			ace->permission = clq_arena_strdup(arena, name);
-		}
-		clq_strs_add(arena, &ace->principals,
+		clq_strs_add(arena, &ace_of(arena, &acl, name)->principals,
 		    pg_get_text(arena, res, row, column + 1));
 	}
+	if (acl.n > 1)
+		qsort(acl.aces, acl.n, sizeof *ace, compare_aces);
+	for (ace = acl.aces; ace < acl.aces + acl.n; ace++)
+		pg_sort_strs(&ace->principals);
 	return acl;
 }
 
