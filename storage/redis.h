@@ -65,6 +65,7 @@ struct rd_db {
 	redisContext		*conn;	/* NULL: not connected */
 	pid_t			 pid;		/* whose connection it is */
 	int64_t			 client_id;
+	char			 run_id[64];	/* of the server; or empty */
 	clq_msec		 retry_at;	/* clq_monotonic() */
 	clq_msec		 delay;		/* of the next failure */
 	clq_msec		 complained_at;

@@ -332,6 +332,30 @@ load_scripts(struct rd_db *db, struct clq_arena *arena)
 	return true;
 }
 
+/* Which run of the server this is: a restarted one gives itself another name.
+ * One that does not tell has none. */
+static bool
+learn_run(struct rd_db *db, struct clq_arena *arena)
+{
+	const struct clq_str name = CLQ_STR("run_id:");
+	struct clq_str info, line, run;
+	struct rd_call c;
+
+	rd_call(&c, arena, "INFO");
+	rd_arg(&c, CLQ_STR("server"));
+	info = rd_text(rd_ask(db, &c));
+	db->run_id[0] = '\0';
+	while (clq_str_next(&info, '\n', &line)) {
+		if (!clq_str_starts(line, name.p))
+			continue;
+		run = clq_str_trim(clq_str_sub(line, name.len, line.len));
+		if (clq_str_find(run, ':', 0) == run.len)
+			snprintf(db->run_id, sizeof db->run_id, "%.*s",
+			    CLQ_FMT(run));
+	}
+	return db->doomed == CLQ_OK;
+}
+
 static bool
 begin_session(struct rd_db *db)
 {
@@ -341,7 +365,7 @@ begin_session(struct rd_db *db)
 	bool good;
 
 	good = rd_set_timeout(db, db->timeout) && login(db, arena) &&
-	    load_scripts(db, arena);
+	    load_scripts(db, arena) && learn_run(db, arena);
 	if (good) {
 		rd_call(&c, arena, "CLIENT");
 		rd_arg(&c, CLQ_STR("ID"));

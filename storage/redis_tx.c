@@ -6,7 +6,9 @@
  * script that commits does nothing unless the token is still there, so a holder
  * that was stopped for too long loses its work, and nobody else's. Those who
  * wait sleep in BLPOP, which wakes them in the order they came. A holder that
- * died is found by its connection, which the server no longer knows.
+ * died is found by its connection, which the server no longer knows; and one
+ * whose server died (a restart with its data, a failover) by the run of the
+ * server that the token names: connections are numbered anew in each.
  *
  * Savepoints are lengths of the log.
  */
@@ -70,25 +72,36 @@ wait_for_unlock(struct rd_db *db)
 	(void)rd_ask(db, &c);
 }
 
-/* A token begins with the number of its holder's connection. */
-static void
-unlock_dead(struct rd_db *db)
+/* True if the server still knows the connection of this number. */
+static bool
+is_connected(struct rd_db *db, struct clq_str id)
 {
-	struct clq_str token, id;
 	struct rd_call c;
 
-	rd_call(&c, db->tx_arena, "GET");
-	rd_arg(&c, LOCK);
-	token = rd_text(rd_ask(db, &c));
-	id = clq_str_sub(token, 0, clq_str_find(token, ':', 0));
-	if (id.len == 0)
-		return;
 	rd_call(&c, db->tx_arena, "CLIENT");
 	rd_arg(&c, CLQ_STR("LIST"));
 	rd_arg(&c, CLQ_STR("ID"));
 	rd_arg(&c, id);
-	if (clq_str_trim(rd_text(rd_ask(db, &c))).len == 0 &&
-	    db->doomed == CLQ_OK)
+	return clq_str_trim(rd_text(rd_ask(db, &c))).len > 0;
+}
+
+/* A token is the run of the server, the number of the holder's connection, and
+ * something random. */
+static void
+unlock_dead(struct rd_db *db)
+{
+	struct clq_str token, rest, run = CLQ_STR(""), id = CLQ_STR("");
+	struct rd_call c;
+	bool dead;
+
+	rd_call(&c, db->tx_arena, "GET");
+	rd_arg(&c, LOCK);
+	rest = token = rd_text(rd_ask(db, &c));
+	if (!clq_str_next(&rest, ':', &run) || !clq_str_next(&rest, ':', &id) ||
+	    id.len == 0)
+		return;
+	dead = !clq_str_is(run, db->run_id) || !is_connected(db, id);
+	if (dead && db->doomed == CLQ_OK)
 		unlock(db, token);
 }
 
@@ -98,8 +111,8 @@ lock(struct rd_db *db)
 	clq_msec until = clq_monotonic() + db->timeout;
 	clq_msec look = clq_monotonic() + LOOK_MSEC;
 	struct clq_str random = clq_random_hex(db->tx_arena, 8);
-	struct clq_str token = clq_arena_printf(db->tx_arena, "%lld:%.*s",
-	    (long long)db->client_id, CLQ_FMT(random));
+	struct clq_str token = clq_arena_printf(db->tx_arena, "%s:%lld:%.*s",
+	    db->run_id, (long long)db->client_id, CLQ_FMT(random));
 
 	while (db->doomed == CLQ_OK && !try_lock(db, token)) {
 		if (db->doomed == CLQ_OK && clq_monotonic() > until) {
