@@ -2,8 +2,10 @@
 /*
  * Bump allocation out of chunks, with clean-ups for what malloc owns.
  *
- * Small pieces are cut from chunks of 16 KiB. The first chunk survives a
- * reset, so ordinary requests never reach malloc. A piece longer than LARGE
+ * Small pieces are cut from chunks of 16 KiB, which are zeroes where nothing
+ * was cut yet. The first chunk survives a reset, which clears what was used of
+ * it in one go (dozens of small memset()s cost more), so ordinary requests
+ * never reach malloc and leave nothing behind. A piece longer than LARGE
  * has a block of its own, which grows with realloc(): response bodies double
  * without leaving copies behind. The length alone tells which kind a piece
  * is; clq_arena_grow() keeps that true.
@@ -106,8 +108,11 @@ clq_arena_reset(struct clq_arena *arena)
 	}
 	while ((c = arena->chunks) != NULL && c->next != NULL) {
 		arena->chunks = c->next;
+		arena->pos = CHUNK_CAP;		/* the one below is full */
 		free(c);
 	}
+	if (c != NULL)
+		memset(c->data, 0, arena->pos);
 	arena->pos = 0;
 	arena->used = 0;
 }
@@ -163,7 +168,7 @@ large_grow(struct clq_arena *arena, void *p, size_t new_len)
 	return l->data;
 }
 
-/* A piece of size bytes, a multiple of the alignment; not zeroed. */
+/* A piece of size bytes, a multiple of the alignment; zeroes. */
 static void *
 chunk_cut(struct clq_arena *arena, size_t size)
 {
@@ -171,7 +176,7 @@ chunk_cut(struct clq_arena *arena, size_t size)
 	void *p;
 
 	if (c == NULL || size > (size_t)CHUNK_CAP - arena->pos) {
-		c = malloc(CHUNK);
+		c = calloc(1, CHUNK);
 		if (c == NULL)
 			out_of_memory();
 		c->next = arena->chunks;
@@ -191,7 +196,7 @@ clq_arena_alloc(struct clq_arena *arena, size_t len)
 	arena->used += len;
 	if (size > LARGE)
 		return large_alloc(arena, LARGE == 0 && len > 0 ? len : size);
-	return memset(chunk_cut(arena, size), 0, size);
+	return chunk_cut(arena, size);
 }
 
 void *

@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "phases.h"
 #include "server.h"
+#include "text.h"
 #include "tx.h"
 
 struct policy {
@@ -212,8 +213,8 @@ policies_ask(struct clq_request *req)
 			continue;
 		id->policy = clq_str_of(p->name);
 		id->userid = userid;
-		id->user = clq_arena_printf(req->arena, "%s:%.*s", p->name,
-		    CLQ_FMT(userid));
+		id->user = clq_text_join(req->arena, (const struct clq_str[]){
+		    id->policy, CLQ_STR(":"), userid }, 3);
 		return;
 	}
 }

@@ -8,7 +8,6 @@
  */
 #include <cliquet/buf.h>
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -46,45 +45,65 @@ reserve(struct clq_buf *b, size_t n)
 	return true;
 }
 
+/* What nearly every append finds: place, and nothing to be checked. */
+static inline bool
+fits(const struct clq_buf *b, size_t n)
+{
+	return n < b->cap - b->len && b->limit == 0 && !b->failed;
+}
+
+static void
+add(struct clq_buf *b, const char *p, size_t n)
+{
+	if (n == 0 || (!fits(b, n) && !reserve(b, n)))
+		return;
+	memcpy(b->p + b->len, p, n);
+	b->len += n;
+}
+
 void
 clq_buf_add(struct clq_buf *b, struct clq_str s)
 {
-	if (s.len == 0 || !reserve(b, s.len))
-		return;
-	memcpy(b->p + b->len, s.p, s.len);
-	b->len += s.len;
+	add(b, s.p, s.len);
 }
 
 void
 clq_buf_addc(struct clq_buf *b, char c)
 {
-	if (reserve(b, 1))
+	if (fits(b, 1) || reserve(b, 1))
 		b->p[b->len++] = c;
 }
 
 void
 clq_buf_adds(struct clq_buf *b, const char *c)
 {
-	clq_buf_add(b, clq_str_of(c));
+	if (c != NULL)
+		add(b, c, strlen(c));
 }
 
 void
 clq_buf_addint(struct clq_buf *b, int64_t v)
 {
-	char digits[24];
-	int n = snprintf(digits, sizeof digits, "%" PRId64, v);
+	char digits[24], *end = digits + sizeof digits, *p = end;
+	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
-	clq_buf_add(b, (struct clq_str){ digits, (size_t)n });
+	do
+		*--p = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (v < 0)
+		*--p = '-';
+	add(b, p, (size_t)(end - p));
 }
 
 void
 clq_buf_printf(struct clq_buf *b, const char *fmt, ...)
 {
+	size_t room = b->failed ? 0 : b->cap - b->len;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room > 0 ? b->p + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
 		b->failed = true;
@@ -92,9 +111,11 @@ clq_buf_printf(struct clq_buf *b, const char *fmt, ...)
 	}
 	if (n == 0 || !reserve(b, (size_t)n))
 		return;
-	va_start(ap, fmt);
-	vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {	/* now there is room for all of it */
+		va_start(ap, fmt);
+		vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
 }
 
@@ -122,18 +143,40 @@ json_escape(unsigned char c)
 	}
 }
 
+/*
+ * True if none of the eight bytes at p has to be escaped. Each difference sets
+ * the highest bit of the first byte that has to (and maybe of some after it);
+ * bytes of UTF-8 sequences have it set before, and are not meant.
+ */
+static bool
+plain_word(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t w, quote, slash;
+
+	memcpy(&w, p, sizeof w);
+	quote = w ^ ones * '"';
+	slash = w ^ ones * '\\';
+	return ((((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
+	    ((slash - ones) & ~slash)) & ones * 0x80) == 0;
+}
+
 void
 clq_buf_json_str(struct clq_buf *b, struct clq_str s)
 {
-	size_t i, start = 0;
+	size_t i = 0, start = 0;
 	char esc;
 
 	clq_buf_addc(b, '"');
-	for (i = 0; i < s.len; i++) {
+	for (; i < s.len; i++) {
+		while (s.len - i >= 8 && plain_word(s.p + i))
+			i += 8;
+		if (i == s.len)
+			break;
 		esc = json_escape((unsigned char)s.p[i]);
 		if (esc == 0)
 			continue;
-		clq_buf_add(b, (struct clq_str){ s.p + start, i - start });
+		add(b, s.p + start, i - start);
 		start = i + 1;
 		if (esc == 'u') {
 			clq_buf_printf(b, "\\u%04x", (unsigned char)s.p[i]);
@@ -143,6 +186,6 @@ clq_buf_json_str(struct clq_buf *b, struct clq_str s)
 		}
 	}
 	if (start < s.len)
-		clq_buf_add(b, (struct clq_str){ s.p + start, s.len - start });
+		add(b, s.p + start, s.len - start);
 	clq_buf_addc(b, '"');
 }

@@ -35,7 +35,7 @@ clq_cache_headers(struct clq_request *req,
 	if (clq_request_user(req).p == NULL)
 		seconds = seconds_of(req, entry->decl, parent);
 	if (seconds < 0)
-		clq_set_header(req, "Cache-Control",
+		clq_set_own_header(req, CLQ_STR("Cache-Control"),
 		    CLQ_STR("no-cache, no-store"));
 	else
 		clq_response_cache(req, seconds);

@@ -8,6 +8,7 @@
  */
 #include <cliquet/clock.h>
 
+#include <cliquet/buf.h>
 #include <cliquet/str.h>
 
 #include <stdlib.h>
@@ -54,6 +55,14 @@ clq_ticks(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static void
+two_digits(struct clq_buf *b, int n, char after)
+{
+	clq_buf_addc(b, (char)('0' + n / 10));
+	clq_buf_addc(b, (char)('0' + n % 10));
+	clq_buf_addc(b, after);
+}
+
 struct clq_str
 clq_http_date(struct clq_arena *arena, clq_msec t)
 {
@@ -67,9 +76,24 @@ clq_http_date(struct clq_arena *arena, clq_msec t)
 	time_t seconds = t / 1000 - (t % 1000 < 0);
 	struct tm tm;
 
+	struct clq_buf b;
+
 	/* cannot fail: 64 bits of milliseconds stay below year 2^31 */
 	gmtime_r(&seconds, &tm);
-	return clq_arena_printf(arena, "%s, %02d %s %04ld %02d:%02d:%02d GMT",
-	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-	    tm.tm_year + 1900L, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	clq_buf_init(&b, arena, 32);
+	clq_buf_adds(&b, days[tm.tm_wday]);
+	clq_buf_adds(&b, ", ");
+	two_digits(&b, tm.tm_mday, ' ');
+	clq_buf_adds(&b, months[tm.tm_mon]);
+	clq_buf_addc(&b, ' ');
+	if (tm.tm_year >= 1000 - 1900)
+		clq_buf_addint(&b, tm.tm_year + 1900L);
+	else
+		clq_buf_printf(&b, "%04ld", tm.tm_year + 1900L);
+	clq_buf_addc(&b, ' ');
+	two_digits(&b, tm.tm_hour, ':');
+	two_digits(&b, tm.tm_min, ':');
+	two_digits(&b, tm.tm_sec, ' ');
+	clq_buf_adds(&b, "GMT");
+	return clq_buf_str(&b);
 }

@@ -14,10 +14,10 @@
 #include "router.h"
 #include "server.h"
 
-static const char expose_base[] =
-    "Backoff, Retry-After, Alert, Content-Length, Content-Type";
-static const char expose_cached[] =
-    "Last-Modified, ETag, Cache-Control, Expires, Pragma";
+#define EXPOSE_BASE \
+    "Backoff, Retry-After, Alert, Content-Length, Content-Type"
+#define EXPOSE_CACHED "Last-Modified, ETag, Cache-Control, Expires, Pragma"
+#define EXPOSE_TOTALS "Total-Objects, Total-Records"
 
 struct clq_cors {
 	struct clq_strs	origins;
@@ -79,12 +79,12 @@ method_offered(const struct clq_request *req, struct clq_str name)
 static void
 add_service_headers(struct clq_buf *b, const struct clq_route *route)
 {
-	clq_buf_adds(b, expose_base);
+	clq_buf_adds(b, EXPOSE_BASE);
 	if (route->kind == CLQ_ROUTE_SERVICE)
 		return;
-	clq_buf_printf(b, ", %s", expose_cached);
+	clq_buf_adds(b, ", " EXPOSE_CACHED);
 	if (route->kind == CLQ_ROUTE_PLURAL)
-		clq_buf_adds(b, ", Next-Page, Total-Objects, Total-Records");
+		clq_buf_adds(b, ", Next-Page, " EXPOSE_TOTALS);
 }
 
 static struct clq_str
@@ -155,29 +155,22 @@ clq_cors_preflight(struct clq_request *req)
 
 /* ---- every response ---------------------------------------------------- */
 
-static void
-set_expose(struct clq_request *req)
+/* What scripts may read; absent for what is no verb of the service (405), and
+ * for preflights. */
+static struct clq_str
+exposed(const struct clq_route *route, enum clq_method m)
 {
-	const struct clq_route *route = req->route;
-	enum clq_method m = req->method;
-	struct clq_buf b;
-
-	if (route != NULL && !(route->methods & CLQ_BIT(m)))
-		return;		/* 405: not a verb of the service */
-	if (route != NULL && m == CLQ_METHOD_OPTIONS)
-		return;
-	clq_buf_init(&b, req->arena, 192);
-	clq_buf_adds(&b, expose_base);
-	if (route != NULL && route->kind != CLQ_ROUTE_SERVICE &&
-	    (m == CLQ_METHOD_GET || m == CLQ_METHOD_HEAD)) {
-		if (route->kind == CLQ_ROUTE_PLURAL)
-			clq_buf_adds(&b, ", Next-Page");
-		clq_buf_printf(&b, ", %s", expose_cached);
-		if (route->kind == CLQ_ROUTE_PLURAL && m == CLQ_METHOD_HEAD)
-			clq_buf_adds(&b, ", Total-Objects, Total-Records");
-	}
-	clq_set_header(req, "Access-Control-Expose-Headers",
-	    clq_buf_str(&b));
+	if (route != NULL && (!(route->methods & CLQ_BIT(m)) ||
+	    m == CLQ_METHOD_OPTIONS))
+		return (struct clq_str){ 0 };
+	if (route == NULL || route->kind == CLQ_ROUTE_SERVICE ||
+	    (m != CLQ_METHOD_GET && m != CLQ_METHOD_HEAD))
+		return CLQ_STR(EXPOSE_BASE);
+	if (route->kind != CLQ_ROUTE_PLURAL)
+		return CLQ_STR(EXPOSE_BASE ", " EXPOSE_CACHED);
+	return m == CLQ_METHOD_HEAD ? CLQ_STR(EXPOSE_BASE ", Next-Page, "
+	    EXPOSE_CACHED ", " EXPOSE_TOTALS) :
+	    CLQ_STR(EXPOSE_BASE ", Next-Page, " EXPOSE_CACHED);
 }
 
 void
@@ -185,9 +178,12 @@ clq_cors_headers(struct clq_request *req)
 {
 	const struct clq_cors *c = req->server->cors;
 	struct clq_str origin = clq_request_header(req, "Origin");
+	struct clq_str expose = exposed(req->route, req->method);
 
 	if (origin.p != NULL && origin_allowed(c, origin, req->route != NULL))
 		clq_set_header(req, "Access-Control-Allow-Origin",
 		    c->any ? CLQ_STR("*") : origin);
-	set_expose(req);
+	if (expose.p != NULL)
+		clq_set_own_header(req,
+		    CLQ_STR("Access-Control-Expose-Headers"), expose);
 }

@@ -300,13 +300,14 @@ clq_dispatch(struct clq_request *req)
 	struct clq_str raw_path = req->raw_path, body = req->body;
 	struct clq_server *other;
 	enum clq_status rc;
+	uint64_t end;
 
 	if ((other = clq_version_of(req->server, raw_path)) != NULL)
 		req->server = other;
 	clq_summary_begin(req);
 	if (req->server->wants_phases) {
 		req->phases = clq_arena_alloc(req->arena, sizeof *req->phases);
-		clq_phases_begin(req->phases);
+		clq_phases_begin(req->phases, req->summary.started);
 	}
 	req->tx = clq_arena_alloc(req->arena, sizeof *req->tx);
 	clq_events_reset(req);
@@ -325,14 +326,14 @@ clq_dispatch(struct clq_request *req)
 	render(req);
 	if (rc == CLQ_OK && req->response.status < 400)
 		tell_committed(req);
+	end = clq_ticks();
 	if (req->phases != NULL)
-		clq_phases_end();
+		clq_phases_end(end);
 	clq_timing_header(req);
 	clq_response_finish(req);
-	if (clq_metrics_on(req->server))
-		clq_request_metrics(req, clq_ticks() - req->summary.started);
+	clq_request_metrics(req, end - req->summary.started);
 	clq_summary_log(req, "request.summary");
-	clq_timing_slow(req);
+	clq_timing_slow(req, end - req->summary.started);
 }
 
 /* ---- sub-requests ------------------------------------------------------ */

@@ -3,8 +3,9 @@
  * The root URL: who this service is, what it can do, who you are (07-1).
  *
  * Registries are singly linked lists in order of registration, since they are
- * short and written once. The answer is composed for each request, because the
- * URL depends on the Host header and the user on the caller.
+ * short and written once. Of the answer only the URL, which depends on the Host
+ * header, and the user are composed for each request; the rest is made by the
+ * first one, when everybody has registered.
  */
 #include "hello.h"
 
@@ -20,6 +21,7 @@
 #include "response.h"
 #include "server.h"
 #include "settings_load.h"
+#include "text.h"
 
 /* ---- the ini file ------------------------------------------------------ */
 
@@ -304,33 +306,56 @@ add_user(struct clq_request *req, struct clq_buf *b)
 	return CLQ_OK;
 }
 
-enum clq_status
-clq_hello_view(struct clq_request *req, void *ctx)
+/* What is the same for everybody, in three pieces: before the URL, before the
+ * user, and the rest. */
+static void
+prepare(struct clq_server *srv)
 {
-	struct clq_server *srv = req->server;
-	enum clq_status rc;
+	struct clq_hello *h = srv->hello;
 	struct clq_buf b;
 
-	(void)ctx;
-	clq_buf_init(&b, req->arena, 2048);
+	clq_buf_init(&b, srv->arena, 512);
 	clq_buf_addc(&b, '{');
 	add_setting_member(&b, srv, "project_name");
 	add_setting_member(&b, srv, "project_version");
 	add_member(&b, "http_api_version", clq_api_version(srv));
 	clq_buf_addc(&b, ',');
 	add_setting_member(&b, srv, "project_docs");
-	add_member(&b, "url", clq_absolute_url(req, clq_arena_printf(
-	    req->arena, "%.*s/", CLQ_FMT(srv->prefix))));
+	h->before_url = clq_buf_str(&b);
+	clq_buf_init(&b, srv->arena, 512);
 	clq_buf_adds(&b, ",\"config\":");
-	clq_buf_add(&b, srv->hello->config);
+	clq_buf_add(&b, h->config);
 	clq_buf_addc(&b, ',');
 	if (clq_settings_str(srv->settings, "eos").len > 0)
 		add_setting_member(&b, srv, "eos");
 	add_settings(&b, srv);
+	h->before_user = clq_buf_str(&b);
+	clq_buf_init(&b, srv->arena, 2048);
+	add_capabilities(&b, h);
+	clq_buf_addc(&b, '}');
+	h->after_user = clq_buf_str(&b);
+}
+
+enum clq_status
+clq_hello_view(struct clq_request *req, void *ctx)
+{
+	struct clq_server *srv = req->server;
+	const struct clq_hello *h = srv->hello;
+	enum clq_status rc;
+	struct clq_buf b;
+
+	(void)ctx;
+	if (h->after_user.p == NULL)
+		prepare(srv);
+	clq_buf_init(&b, req->arena, h->before_url.len + h->before_user.len +
+	    h->after_user.len + 256);
+	clq_buf_add(&b, h->before_url);
+	add_member(&b, "url", clq_absolute_url(req, clq_text_join(req->arena,
+	    (const struct clq_str[]){ srv->prefix, CLQ_STR("/") }, 2)));
+	clq_buf_add(&b, h->before_user);
 	if ((rc = add_user(req, &b)) != CLQ_OK)
 		return rc;
-	add_capabilities(&b, srv->hello);
-	clq_buf_addc(&b, '}');
+	clq_buf_add(&b, h->after_user);
 	if (srv->readonly)
 		clq_response_cache(req, clq_settings_int(srv->settings,
 		    "root_cache_expires_seconds", 86400));

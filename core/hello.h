@@ -42,6 +42,9 @@ struct clq_hello {
 	struct clq_str			 config;	/* JSON, or null */
 	struct clq_str			 version;	/* version.json; absent:
 							   not read yet */
+	struct clq_str			 before_url;	/* pieces of the answer; */
+	struct clq_str			 before_user;	/* absent before the */
+	struct clq_str			 after_user;	/* first request */
 };
 
 /* Empty registries, and `config` worked out; in the master. */

@@ -93,7 +93,7 @@ clq_lost_log(struct clq_server *srv, const struct clq_lost *lost,
 	req->method_name = clq_str_sub(all, 0, space);
 	req->raw_path = clq_str_sub(all, space + 1, all.len);
 	clq_summary_log(req, "request.summary");
-	clq_timing_slow(req);
+	clq_timing_slow(req, clq_ticks() - req->summary.started);
 	clq_arena_free(&arena);
 }
 

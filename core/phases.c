@@ -37,17 +37,17 @@ clq_phases_want(struct clq_server *srv)
 }
 
 void
-clq_phases_begin(struct clq_phases *p)
+clq_phases_begin(struct clq_phases *p, uint64_t now)
 {
 	watch.phases = p;
 	watch.now = CLQ_PHASE_ROUTE;
-	watch.since = clq_ticks();
+	watch.since = now;
 }
 
 void
-clq_phases_end(void)
+clq_phases_end(uint64_t now)
 {
-	(void)clq_phase_enter(watch.now);
+	(void)clq_phase_enter_at(watch.now, now);
 	watch.phases = NULL;
 }
 
@@ -67,6 +67,6 @@ clq_phase_enter_at(enum clq_phase_of phase, uint64_t now)
 enum clq_phase_of
 clq_phase_enter(enum clq_phase_of phase)
 {
-	return watch.phases == NULL ? watch.now :
+	return watch.phases == NULL || phase == watch.now ? watch.now :
 	    clq_phase_enter_at(phase, clq_ticks());
 }

@@ -37,11 +37,12 @@ CLQ_API const char *clq_phase_name(enum clq_phase_of phase);
  * is being configured. */
 CLQ_API void clq_phases_want(struct clq_server *srv);
 
-/* Start the watch in ROUTE, into *p. In a worker; dispatch does it. */
-void clq_phases_begin(struct clq_phases *p);
+/* Start the watch in ROUTE, into *p; now is of clq_ticks(). In a worker;
+ * dispatch does it. */
+void clq_phases_begin(struct clq_phases *p, uint64_t now);
 
 /* Stop it: *p is complete. */
-void clq_phases_end(void);
+void clq_phases_end(uint64_t now);
 
 /* From here on it is that phase; says which it was. Cheap without a watch. */
 enum clq_phase_of clq_phase_enter(enum clq_phase_of phase);

@@ -11,13 +11,19 @@
 #include <cliquet/str.h>
 
 #include "error.h"
+#include "response.h"
 
 void
 clq_set_etag(struct clq_request *req, clq_msec timestamp)
 {
-	clq_set_header(req, "ETag", clq_arena_printf(req->arena, "\"%lld\"",
-	    (long long)timestamp));
-	clq_set_header(req, "Last-Modified",
+	struct clq_buf b;
+
+	clq_buf_init(&b, req->arena, 24);
+	clq_buf_addc(&b, '"');
+	clq_buf_addint(&b, timestamp);
+	clq_buf_addc(&b, '"');
+	clq_set_own_header(req, CLQ_STR("ETag"), clq_buf_str(&b));
+	clq_set_own_header(req, CLQ_STR("Last-Modified"),
 	    clq_http_date(req->arena, timestamp));
 }
 

@@ -17,6 +17,7 @@
 #include "error.h"
 #include "response.h"
 #include "server.h"
+#include "text.h"
 
 static const char *const method_names[] = {
 	[CLQ_METHOD_GET]	= "GET",
@@ -95,8 +96,11 @@ clq_pairs_add(struct clq_arena *arena, struct clq_pairs *pairs,
 struct clq_str
 clq_pairs_get(const struct clq_pairs *pairs, const char *name)
 {
+	struct clq_str n = clq_str_of(name);
+
 	for (size_t i = 0; i < pairs->n; i++)
-		if (clq_str_caseis(pairs->items[i].name, name))
+		if (pairs->items[i].name.len == n.len &&
+		    clq_str_caseeq(pairs->items[i].name, n))
 			return pairs->items[i].value;
 	return (struct clq_str){ 0 };
 }
@@ -368,6 +372,6 @@ clq_absolute_url(struct clq_request *req, struct clq_str path)
 	if (host.len == 0)
 		host = req->host;
 	host = without_default_port(scheme, host);
-	return clq_arena_printf(req->arena, "%.*s://%.*s%.*s",
-	    CLQ_FMT(scheme), CLQ_FMT(host), CLQ_FMT(path));
+	return clq_text_join(req->arena, (const struct clq_str[]){
+	    scheme, CLQ_STR("://"), host, path }, 4);
 }

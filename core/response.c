@@ -4,7 +4,8 @@
  *
  * Header values may hold what a client or a stored document said, so each is
  * stripped of control characters when it is set: nobody can smuggle a line
- * break into the header block, whatever the front server does with it.
+ * break into the header block, whatever the front server does with it. What
+ * core itself says always, or in digits, goes without that look and a copy.
  */
 #include "response.h"
 
@@ -14,9 +15,9 @@
 #include "cors.h"
 #include "lifecycle.h"
 #include "server.h"
+#include "text.h"
 
-static const char csp[] =
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; ";
+#define CSP "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
 
 const char *
 clq_reason(int status)
@@ -56,13 +57,29 @@ clq_reason(int status)
 	return "Unknown";
 }
 
+static bool
+has_control(struct clq_str s)
+{
+	unsigned char bad = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		bad |= (unsigned char)((c < 0x20) | (c == 0x7f));
+	}
+	return bad != 0;
+}
+
 /* A copy without control characters, which end a header or worse. */
 static struct clq_str
 header_text(struct clq_arena *arena, struct clq_str s)
 {
-	char *p = clq_arena_alloc(arena, s.len + 1);
 	size_t n = 0;
+	char *p;
 
+	if (s.p != NULL && !has_control(s))
+		return clq_arena_strdup(arena, s);
+	p = clq_arena_alloc(arena, s.len + 1);
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
@@ -74,21 +91,43 @@ header_text(struct clq_arena *arena, struct clq_str s)
 	return (struct clq_str){ p, n };
 }
 
+/* The header of that name; NULL if there is none yet. */
+static struct clq_pair *
+header_find(struct clq_request *req, struct clq_str name)
+{
+	struct clq_pairs *h = &req->response.headers;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (clq_str_caseeq(h->items[i].name, name))
+			return &h->items[i];
+	return NULL;
+}
+
 void
 clq_set_header(struct clq_request *req, const char *name,
     struct clq_str value)
 {
-	struct clq_pairs *h = &req->response.headers;
+	struct clq_str n = clq_str_of(name);
 	struct clq_str v = header_text(req->arena, value);
+	struct clq_pair *set = header_find(req, n);
 
-	for (size_t i = 0; i < h->n; i++) {
-		if (clq_str_caseis(h->items[i].name, name)) {
-			h->items[i].value = v;
-			return;
-		}
-	}
-	clq_pairs_add(req->arena, h,
-	    header_text(req->arena, clq_str_of(name)), v);
+	if (set != NULL)
+		set->value = v;
+	else
+		clq_pairs_add(req->arena, &req->response.headers,
+		    header_text(req->arena, n), v);
+}
+
+void
+clq_set_own_header(struct clq_request *req, struct clq_str name,
+    struct clq_str value)
+{
+	struct clq_pair *set = header_find(req, name);
+
+	if (set != NULL)
+		set->value = value;
+	else
+		clq_pairs_add(req->arena, &req->response.headers, name, value);
 }
 
 void
@@ -120,7 +159,9 @@ clq_response_ready(const struct clq_request *req)
 enum clq_status
 clq_reply(struct clq_request *req, int status, struct clq_str json)
 {
-	clq_response_set(req, status, "application/json", json, true);
+	clq_response_set(req, status, NULL, json, true);
+	clq_set_own_header(req, CLQ_STR("Content-Type"),
+	    CLQ_STR("application/json"));
 	return CLQ_OK;
 }
 
@@ -251,17 +292,18 @@ clq_response_finish(struct clq_request *req)
 {
 	struct clq_response *r = &req->response;
 
-	if (clq_pairs_get(&r->headers, "Content-Security-Policy").p == NULL)
-		clq_set_header(req, "Content-Security-Policy",
-		    clq_str_of(csp));
-	clq_set_header(req, "X-Content-Type-Options", CLQ_STR("nosniff"));
+	if (header_find(req, CLQ_STR("Content-Security-Policy")) == NULL)
+		clq_set_own_header(req, CLQ_STR("Content-Security-Policy"),
+		    CLQ_STR(CSP));
+	clq_set_own_header(req, CLQ_STR("X-Content-Type-Options"),
+	    CLQ_STR("nosniff"));
 	clq_lifecycle_headers(req);
 	clq_cors_headers(req);
 	if (r->status == 304 || r->status == 204)
 		r->body = CLQ_STR("");
 	else
-		clq_set_header(req, "Content-Length", clq_arena_printf(
-		    req->arena, "%zu", r->body.len));
+		clq_set_own_header(req, CLQ_STR("Content-Length"),
+		    clq_text_int(req->arena, (int64_t)r->body.len));
 	if (req->method == CLQ_METHOD_HEAD)
 		r->body = CLQ_STR("");
 }

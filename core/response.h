@@ -12,6 +12,14 @@
 void clq_response_set(struct clq_request *req, int status,
     const char *content_type, struct clq_str body, bool json);
 
+/*
+ * clq_set_header() for what cannot hold a control character: a literal, or
+ * text that core made of digits and its own words. Name and value are borrowed
+ * until the arena is reset.
+ */
+void clq_set_own_header(struct clq_request *req, struct clq_str name,
+    struct clq_str value);
+
 /* Forget everything set so far: the request is run again. */
 void clq_response_reset(struct clq_request *req);
 

@@ -39,7 +39,8 @@ clq_summary_begin(struct clq_request *req)
 {
 	struct clq_str rid = clq_request_header(req, "X-Request-Id");
 
-	req->summary.started = clq_ticks();
+	if (req->summary.started == 0)
+		req->summary.started = clq_ticks();
 	if (rid_sane(rid))
 		req->summary.rid = rid;
 	else if (req->parent != NULL)

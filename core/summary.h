@@ -7,7 +7,8 @@
 
 #include "request.h"
 
-/* Take the time and the request's id: X-Request-Id, or a new one. */
+/* Take the time, unless whoever received it has, and the request's id:
+ * X-Request-Id, or a new one. */
 void clq_summary_begin(struct clq_request *req);
 
 /* Write the line, once the response is finished. type: "request.summary", or

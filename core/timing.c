@@ -8,7 +8,6 @@
  */
 #include "timing.h"
 
-#include <cliquet/clock.h>
 #include <cliquet/crypto.h>
 #include <cliquet/str.h>
 
@@ -93,9 +92,9 @@ clq_timing_header(struct clq_request *req)
 }
 
 void
-clq_timing_slow(struct clq_request *req)
+clq_timing_slow(struct clq_request *req, uint64_t ns)
 {
-	int64_t ms = (int64_t)((clq_ticks() - req->summary.started) / 1000000);
+	int64_t ms = (int64_t)(ns / 1000000);
 	struct clq_log_field fields[FIELDS];
 	struct clq_str text;
 	size_t n = 0;

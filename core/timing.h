@@ -16,7 +16,8 @@ enum clq_status clq_timing_configure(struct clq_server *srv) CLQ_MUST_CHECK;
  * this request is one of the sample. In a worker. */
 void clq_timing_header(struct clq_request *req);
 
-/* At the very end: the line, if it was slow. In a worker. */
-void clq_timing_slow(struct clq_request *req);
+/* At the very end: the line, if it was slow; ns is how long it took. In a
+ * worker. */
+void clq_timing_slow(struct clq_request *req, uint64_t ns);
 
 #endif

@@ -12,6 +12,7 @@
 #include <cliquet/str.h>
 
 #include "server.h"
+#include "text.h"
 
 /* The text before the last '/'. */
 static struct clq_str
@@ -33,21 +34,28 @@ last_of(struct clq_str uri)
 	return clq_str_sub(uri, head.len + 1, uri.len);
 }
 
+static struct clq_str
+variable(const struct clq_request *req, struct clq_str name)
+{
+	for (size_t i = 0; i < req->nvars; i++)
+		if (clq_str_eq(req->vars[i].name, name))
+			return req->vars[i].value;
+	return (struct clq_str){ 0 };
+}
+
 /* "/buckets/{bucket_id}/groups" with the variables of req filled in. */
 static struct clq_str
 expand(struct clq_request *req, struct clq_str pattern)
 {
 	struct clq_buf b;
 	size_t open, close, from = 0;
-	char *name;
 
 	clq_buf_init(&b, req->arena, pattern.len + 64);
 	while ((open = clq_str_find(pattern, '{', from)) < pattern.len) {
 		close = clq_str_find(pattern, '}', open);
 		clq_buf_add(&b, clq_str_sub(pattern, from, open));
-		name = clq_arena_cstr(req->arena, clq_str_sub(pattern,
-		    open + 1, close));
-		clq_buf_add(&b, clq_request_var(req, name));
+		clq_buf_add(&b, variable(req, clq_str_sub(pattern, open + 1,
+		    close)));
 		from = close + 1;
 	}
 	clq_buf_add(&b, clq_str_sub(pattern, from, pattern.len));
@@ -59,8 +67,8 @@ clq_place_set_id(struct clq_arena *arena, struct clq_place *at,
     struct clq_str id)
 {
 	at->id = id;
-	at->object = clq_arena_printf(arena, "%.*s/%.*s",
-	    CLQ_FMT(at->plural), CLQ_FMT(id));
+	at->object = clq_text_join(arena, (const struct clq_str[]){
+	    at->plural, CLQ_STR("/"), id }, 3);
 }
 
 void
@@ -92,8 +100,8 @@ clq_place_of_id(struct clq_arena *arena,
 	out->coll.parent = parent;
 	/* the lists of users have one URI, so its pattern has no variables */
 	out->parent = user ? without_last(path) : parent;
-	out->plural = clq_arena_printf(arena, "%.*s/%.*s",
-	    CLQ_FMT(out->parent), CLQ_FMT(last_of(path)));
+	out->plural = clq_text_join(arena, (const struct clq_str[]){
+	    out->parent, CLQ_STR("/"), last_of(path) }, 3);
 	clq_place_set_id(arena, out, id);
 }
 

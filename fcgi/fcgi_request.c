@@ -74,57 +74,65 @@ http_param(struct params *ps, struct clq_str name, struct clq_str value)
 	struct clq_request *req = ps->in->req;
 	struct clq_str rest = clq_str_sub(name, 5, name.len);
 
-	if (clq_str_is(rest, "CONTENT_LENGTH"))
+	if (clq_str_eq(rest, CLQ_STR("CONTENT_LENGTH")))
 		return;		/* CONTENT_LENGTH is the one that counts */
-	if (clq_str_is(rest, "CONTENT_TYPE")) {
+	if (clq_str_eq(rest, CLQ_STR("CONTENT_TYPE"))) {
 		if (ps->content_type.len == 0)
 			ps->content_type = value;
 		return;
 	}
-	if (clq_str_is(rest, "HOST"))
+	if (clq_str_eq(rest, CLQ_STR("HOST")))
 		ps->host = value;
 	add_header(req, header_name(req->arena, rest), value);
+}
+
+/* What else of CGI matters, and where it goes in struct params. */
+#define KNOWN(name, member)						\
+	{ { "" name, sizeof(name) - 1 }, offsetof(struct params, member) }
+
+static struct clq_str *
+place_of(struct params *ps, struct clq_str name)
+{
+	static const struct {
+		struct clq_str	name;
+		size_t		place;
+	} known[] = {
+		KNOWN("REQUEST_URI", uri),
+		KNOWN("SCRIPT_NAME", script_name),
+		KNOWN("PATH_INFO", path_info),
+		KNOWN("QUERY_STRING", query),
+		KNOWN("HTTPS", https),
+		KNOWN("REQUEST_SCHEME", scheme),
+		KNOWN("SERVER_NAME", server_name),
+		KNOWN("SERVER_PORT", server_port),
+		KNOWN("SERVER_SOFTWARE", software),
+		KNOWN("CONTENT_LENGTH", content_length),
+		KNOWN("CONTENT_TYPE", content_type),
+		KNOWN("REMOTE_ADDR", remote),
+		KNOWN("AUTHORIZATION", authorization),
+		KNOWN("REDIRECT_HTTP_AUTHORIZATION", authorization),
+	};
+
+	for (size_t i = 0; i < CLQ_COUNT(known); i++)
+		if (clq_str_eq(name, known[i].name))
+			return (void *)((char *)ps + known[i].place);
+	return NULL;
 }
 
 static void
 param(void *ctx, struct clq_str name, struct clq_str value)
 {
 	struct params *ps = ctx;
-	const struct {
-		const char	*name;
-		struct clq_str	*to;
-	} known[] = {
-		{ "REQUEST_URI", &ps->uri },
-		{ "SCRIPT_NAME", &ps->script_name },
-		{ "PATH_INFO", &ps->path_info },
-		{ "QUERY_STRING", &ps->query },
-		{ "HTTPS", &ps->https },
-		{ "REQUEST_SCHEME", &ps->scheme },
-		{ "SERVER_NAME", &ps->server_name },
-		{ "SERVER_PORT", &ps->server_port },
-		{ "SERVER_SOFTWARE", &ps->software },
-		{ "CONTENT_LENGTH", &ps->content_length },
-		{ "CONTENT_TYPE", &ps->content_type },
-		{ "REMOTE_ADDR", &ps->remote },
-		{ "AUTHORIZATION", &ps->authorization },
-		{ "REDIRECT_HTTP_AUTHORIZATION", &ps->authorization },
-	};
+	struct clq_str *to;
 
-	if (clq_str_starts(name, "HTTP_")) {
+	if (name.len > 5 && memcmp(name.p, "HTTP_", 5) == 0) {
 		http_param(ps, name, value);
-		return;
-	}
-	if (clq_str_is(name, "REQUEST_METHOD")) {
+	} else if (clq_str_eq(name, CLQ_STR("REQUEST_METHOD"))) {
 		ps->in->req->method_name = clq_arena_strdup(
 		    ps->in->req->arena, value);
-		return;
-	}
-	for (size_t i = 0; i < CLQ_COUNT(known); i++) {
-		if (clq_str_is(name, known[i].name)) {
-			if (value.len > 0 || known[i].to->p == NULL)
-				*known[i].to = value;
-			return;
-		}
+	} else if ((to = place_of(ps, name)) != NULL) {
+		if (value.len > 0 || to->p == NULL)
+			*to = value;
 	}
 }
 

@@ -59,6 +59,23 @@ Test(arena, zeroes_and_aligns_each_piece)
 	}
 }
 
+Test(arena, zeroes_what_was_used_before)
+{
+	unsigned char *p;
+
+	for (int round = 0; round < 4; round++) {
+		/* one chunk, then more than one */
+		for (int i = 0; i < (round % 2 == 0 ? 10 : 100); i++) {
+			p = clq_arena_alloc(arena, 1000);
+			for (size_t k = 0; k < 1000; k++)
+				cr_assert_eq(p[k], 0, "%d %d %zu", round, i,
+				    k);
+			memset(p, 0xaa, 1000);
+		}
+		clq_arena_reset(arena);
+	}
+}
+
 Test(arena, keeps_pieces_apart)
 {
 	enum { N = 2000 };

@@ -4,6 +4,8 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
+
 static struct clq_arena *arena;
 static struct clq_buf b;
 
@@ -96,6 +98,45 @@ Test(buf, drops_whole_what_does_not_fit)
 	clq_buf_printf(&b, "%s", "cde");
 	cr_assert_not(clq_buf_ok(&b));
 	cr_assert(clq_str_is(clq_buf_str(&b), "ab"));
+}
+
+/* Bytes are looked at eight at a time: every byte at every place. */
+Test(buf, escapes_wherever_it_is)
+{
+	char text[19];
+	struct clq_str s;
+
+	for (int c = 1; c < 256; c++) {
+		for (size_t at = 0; at < sizeof text; at++) {
+			memset(text, c == 'x' ? 'y' : 'x', sizeof text);
+			text[at] = (char)c;
+			clq_buf_init(&b, arena, 0);
+			clq_buf_json_str(&b, (struct clq_str){ text,
+			    sizeof text });
+			s = clq_buf_str(&b);
+			if (c < 0x20 || c == '"' || c == '\\')
+				cr_assert(s.p[at + 1] == '\\' &&
+				    s.len > sizeof text + 2, "%d %zu", c, at);
+			else
+				cr_assert(s.len == sizeof text + 2 &&
+				    s.p[at + 1] == (char)c, "%d %zu", c, at);
+		}
+		clq_arena_reset(arena);
+	}
+}
+
+Test(buf, writes_integers)
+{
+	static const int64_t all[] = { 0, 9, 10, -1, -10, 1600000000123,
+		INT64_MAX, INT64_MIN };
+	char want[32];
+
+	for (size_t i = 0; i < CLQ_COUNT(all); i++) {
+		clq_buf_init(&b, arena, 0);
+		clq_buf_addint(&b, all[i]);
+		snprintf(want, sizeof want, "%lld", (long long)all[i]);
+		cr_expect(clq_str_is(clq_buf_str(&b), want), "%s", want);
+	}
 }
 
 Test(buf, escapes_json_strings)

@@ -107,13 +107,13 @@ Test(phases, the_watch_goes_back_after_nested_work)
 	struct clq_phases p = { { 0 } };
 	enum clq_phase_of before;
 
-	clq_phases_begin(&p);
+	clq_phases_begin(&p, clq_ticks());
 	cr_expect_eq(clq_phase_enter(CLQ_PHASE_AUTH), CLQ_PHASE_ROUTE);
 	before = clq_phase_enter(CLQ_PHASE_DATABASE);
 	cr_expect_eq(before, CLQ_PHASE_AUTH);
 	usleep(PAUSE_US);
 	cr_expect_eq(clq_phase_enter(before), CLQ_PHASE_DATABASE);
-	clq_phases_end();
+	clq_phases_end(clq_ticks());
 	cr_expect_geq(p.ns[CLQ_PHASE_DATABASE], pause_ns);
 	cr_expect_eq(p.ns[CLQ_PHASE_VIEW], 0);
 	(void)clq_phase_enter(CLQ_PHASE_VIEW);	/* stopped: no effect */
