@@ -130,6 +130,9 @@ sqlite3_stmt *sq_prepare(struct sq_db *q, const char *sql, bool fixed);
 /* Bind a text that stays valid until sq_done(). */
 void sq_bind_str(struct sq_db *q, sqlite3_stmt *stmt, int i,
     struct clq_str s);
+/* A kept statement with these texts as ?1, ?2, ...; NULL: failed. */
+sqlite3_stmt *sq_prepare_strs(struct sq_db *q, const char *sql,
+    const struct clq_str *args, int n);
 void sq_bind_int(struct sq_db *q, sqlite3_stmt *stmt, int i, int64_t v);
 
 /* Next row. CLQ_OK: there is one. CLQ_NOT_FOUND: no more. Else the error. */
@@ -440,5 +443,18 @@ clq_storage_trim_f sq_trim;
 
 /* The permission part of a lookup. */
 clq_permission_lookup_f sq_permission_lookup;
+
+/* ---- sqlite_accessible.c ------------------------------------------------ */
+
+/* A pattern of URIs or principals as the texts [from, to), or as one. */
+struct sq_range {
+	struct clq_str	from;
+	struct clq_str	to;
+	bool		open;		/* without end; `to` is absent */
+	bool		exact;		/* `from` itself */
+};
+
+struct sq_range sq_range_of(struct clq_arena *arena, struct clq_str pattern);
+clq_permission_accessible_f sq_accessible;
 
 #endif

@@ -401,6 +401,18 @@ sq_bind_str(struct sq_db *q, sqlite3_stmt *stmt, int i, struct clq_str s)
 		sq_error(q, rc, "bind");
 }
 
+sqlite3_stmt *
+sq_prepare_strs(struct sq_db *q, const char *sql, const struct clq_str *args,
+    int n)
+{
+	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
+	int i;
+
+	for (i = 0; stmt != NULL && i < n; i++)
+		sq_bind_str(q, stmt, i + 1, args[i]);
+	return stmt;
+}
+
 void
 sq_bind_int(struct sq_db *q, sqlite3_stmt *stmt, int i, int64_t v)
 {

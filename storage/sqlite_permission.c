@@ -6,32 +6,18 @@
  * A short list of principals is read and compared here, which costs one query
  * for a bound; a long one is asked for each of the caller's principals, so
  * that an object shared with a hundred thousand costs no more than others.
- * What lies below a URI is a range of texts; patterns never reach SQL.
+ * What somebody may see is in sqlite_accessible.c.
  */
 #include "storage/sqlite.h"
 
 #include <cliquet/str.h>
 
-#include <stdlib.h>
-
 enum { SHORT_LIST = 64 };	/* principals of an ACE read at most */
-
-static sqlite3_stmt *
-prepare_strs(struct sq_db *q, const char *sql, const struct clq_str *args,
-    int n)
-{
-	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
-	int i;
-
-	for (i = 0; stmt != NULL && i < n; i++)
-		sq_bind_str(q, stmt, i + 1, args[i]);
-	return stmt;
-}
 
 static enum clq_status
 run_strs(struct sq_db *q, const char *sql, const struct clq_str *args, int n)
 {
-	return sq_run(q, prepare_strs(q, sql, args, n));
+	return sq_run(q, sq_prepare_strs(q, sql, args, n));
 }
 
 /* ---- look-up ---------------------------------------------------------- */
@@ -46,7 +32,7 @@ add_groups(struct sq_db *q, struct clq_arena *arena, struct clq_str user,
 	memset(groups, 0, sizeof *groups);
 	if (user.p == NULL)
 		return CLQ_OK;
-	stmt = prepare_strs(q,
+	stmt = sq_prepare_strs(q,
 	    "SELECT DISTINCT principal FROM user_principals"
 	    " WHERE user IN (?1, 'system.Authenticated') ORDER BY principal",
 	    &user, 1);
@@ -69,7 +55,7 @@ probe(struct sq_db *q, struct clq_bound *b, struct clq_strs principals)
 
 	for (i = 0; i < principals.n && status == CLQ_NOT_FOUND; i++) {
 		args[2] = principals.items[i];
-		stmt = prepare_strs(q,
+		stmt = sq_prepare_strs(q,
 		    "SELECT 1 FROM access_control_entries WHERE object = ?1"
 		    " AND permission = ?2 AND principal = ?3", args, 3);
 		if (stmt == NULL)
@@ -86,7 +72,7 @@ decide(struct sq_db *q, struct clq_bound *b, struct clq_strs known,
     struct clq_strs groups)
 {
 	struct clq_str args[2] = { b->object, b->permission }, principal;
-	sqlite3_stmt *stmt = prepare_strs(q,
+	sqlite3_stmt *stmt = sq_prepare_strs(q,
 	    "SELECT principal FROM access_control_entries"
 	    " WHERE object = ?1 AND permission = ?2", args, 2);
 	enum clq_status status = CLQ_OK;
@@ -116,7 +102,7 @@ static enum clq_status
 read_acl(struct sq_db *q, struct clq_arena *arena, struct clq_str object,
     struct clq_acl *out)
 {
-	sqlite3_stmt *stmt = prepare_strs(q,
+	sqlite3_stmt *stmt = sq_prepare_strs(q,
 	    "SELECT permission, principal FROM access_control_entries"
 	    " WHERE object = ?1 ORDER BY permission, principal", &object, 1);
 	struct clq_acl acl = { 0 };
@@ -230,29 +216,6 @@ acl(void *self, struct clq_arena *arena, struct clq_str object,
 
 /* ---- patterns --------------------------------------------------------- */
 
-/* A pattern as [from, to), or as one text if `to` is absent and !open. */
-struct range {
-	struct clq_str	from;
-	struct clq_str	to;
-	bool		open;		/* without end */
-	bool		exact;
-};
-
-static struct range
-range_of(struct clq_arena *arena, struct clq_str pattern)
-{
-	struct range r = { .from = pattern };
-
-	if (pattern.len == 0 || pattern.p[pattern.len - 1] != '*') {
-		r.exact = true;
-		return r;
-	}
-	r.from.len--;
-	r.to = sq_successor(arena, r.from);
-	r.open = r.to.p == NULL;
-	return r;
-}
-
 /* Statements for the three kinds of range, with ?1 and ?2. */
 struct ranged {
 	const char	*exact;
@@ -265,7 +228,7 @@ delete_range(struct sq_db *q, const struct ranged *sql,
     struct clq_str pattern)
 {
 	struct clq_arena *arena = clq_arena_new();
-	struct range r = range_of(arena, pattern);
+	struct sq_range r = sq_range_of(arena, pattern);
 	struct clq_str args[2] = { r.from, r.to };
 	enum clq_status status;
 
@@ -293,168 +256,6 @@ delete_objects(void *self, const struct clq_str *patterns, size_t n)
 
 	for (i = 0; status == CLQ_OK && i < n; i++)
 		status = delete_range(q, &sql, patterns[i]);
-	return status;
-}
-
-/* ---- accessible objects ----------------------------------------------- */
-
-/* Found so far: (object, permission) in any order, perhaps repeated. */
-struct pair {
-	struct clq_str	object;
-	struct clq_str	permission;
-};
-
-struct found {
-	struct clq_arena	*arena;
-	struct pair		*pairs;
-	size_t			 n;
-	size_t			 cap;
-};
-
-static void
-add_pair(struct found *f, struct clq_str object, struct clq_str permission)
-{
-	struct pair *more;
-
-	if (f->n == f->cap) {
-		f->cap = f->cap > 0 ? f->cap * 2 : 16;
-		more = clq_arena_calloc(f->arena, f->cap, sizeof *more);
-		if (f->n > 0)
-			memcpy(more, f->pairs, f->n * sizeof *more);
-		f->pairs = more;
-	}
-	f->pairs[f->n].object = object;
-	f->pairs[f->n++].permission = permission;
-}
-
-/* The first text beyond all that lie below the child of `from` in which
- * `object` is: a whole subtree is stepped over by one search. */
-static struct clq_str
-beyond_child(struct clq_arena *arena, struct clq_str from,
-    struct clq_str object)
-{
-	size_t slash = clq_str_find(object, '/', from.len);
-
-	return sq_successor(arena, clq_str_sub(object, 0, slash + 1));
-}
-
-/*
- * What a principal has by one permission in a range. With !children objects
- * that have a '/' after the prefix are no members, and are stepped over.
- */
-static enum clq_status
-find_in_range(struct sq_db *q, struct found *f, struct clq_str principal,
-    const struct clq_bound *b, bool children)
-{
-	struct range r = range_of(f->arena, b->object);
-	struct clq_str object, args[4] = { principal, b->permission, r.from,
-	    r.exact ? r.from : r.to };
-	const char *sql = r.exact || r.open ?
-	    "SELECT object FROM access_control_entries WHERE principal = ?1"
-	    " AND permission = ?2 AND object >= ?3 ORDER BY object" :
-	    "SELECT object FROM access_control_entries WHERE principal = ?1"
-	    " AND permission = ?2 AND object >= ?3 AND object < ?4"
-	    " ORDER BY object";
-	enum clq_status status = CLQ_OK;
-	sqlite3_stmt *stmt;
-	bool again;
-
-	do {
-		again = false;
-		stmt = prepare_strs(q, sql, args, r.exact || r.open ? 3 : 4);
-		if (stmt == NULL)
-			return q->doomed;
-		while ((status = sq_step(q, stmt)) == CLQ_OK) {
-			object = sq_column_dup(f->arena, stmt, 0);
-			if (r.exact && !clq_str_eq(object, r.from))
-				break;
-			if (!r.exact && !children && clq_str_find(object, '/',
-			    r.from.len) < object.len) {
-				args[2] = beyond_child(f->arena, r.from,
-				    object);
-				again = true;
-				break;
-			}
-			add_pair(f, object, b->permission);
-			if (r.exact)
-				break;
-		}
-		sq_done(stmt);
-	} while (again);
-	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
-}
-
-/* Everything that a principal has. */
-static enum clq_status
-find_all(struct sq_db *q, struct found *f, struct clq_str principal)
-{
-	sqlite3_stmt *stmt = prepare_strs(q,
-	    "SELECT object, permission FROM access_control_entries"
-	    " WHERE principal = ?1", &principal, 1);
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
-	while ((status = sq_step(q, stmt)) == CLQ_OK)
-		add_pair(f, sq_column_dup(f->arena, stmt, 0),
-		    sq_column_dup(f->arena, stmt, 1));
-	sq_done(stmt);
-	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
-}
-
-static int
-pair_order(const void *a, const void *b)
-{
-	const struct pair *x = a, *y = b;
-	int order = clq_str_cmp(x->object, y->object);
-
-	return order != 0 ? order : clq_str_cmp(x->permission,
-	    y->permission);
-}
-
-static void
-gather(struct found *f, struct clq_accessible **out, size_t *nout)
-{
-	struct clq_accessible *items, *last = NULL;
-	size_t i, n = 0;
-
-	if (f->n > 0)
-		qsort(f->pairs, f->n, sizeof *f->pairs, pair_order);
-	items = clq_arena_calloc(f->arena, f->n, sizeof *items);
-	for (i = 0; i < f->n; i++) {
-		if (i > 0 && pair_order(&f->pairs[i - 1], &f->pairs[i]) == 0)
-			continue;
-		if (last == NULL ||
-		    !clq_str_eq(last->object, f->pairs[i].object)) {
-			last = &items[n++];
-			last->object = f->pairs[i].object;
-		}
-		clq_strs_add(f->arena, &last->permissions,
-		    f->pairs[i].permission);
-	}
-	*out = items;
-	*nout = n;
-}
-
-static enum clq_status
-accessible(void *self, struct clq_arena *arena, struct clq_strs principals,
-    const struct clq_bound *bounds, size_t n, bool children,
-    struct clq_accessible **out, size_t *nout)
-{
-	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, false);
-	struct found f = { .arena = arena };
-	size_t i, j;
-
-	for (i = 0; status == CLQ_OK && i < principals.n; i++) {
-		if (n == 0)
-			status = find_all(q, &f, principals.items[i]);
-		for (j = 0; status == CLQ_OK && j < n; j++)
-			status = find_in_range(q, &f, principals.items[i],
-			    &bounds[j], children);
-	}
-	if (status == CLQ_OK)
-		gather(&f, out, nout);
 	return status;
 }
 
@@ -532,7 +333,7 @@ const struct clq_permission_ops sq_permission_ops = {
 	.remove			= remove_ace,
 	.delete_objects		= delete_objects,
 	.acl			= acl,
-	.accessible		= accessible,
+	.accessible		= sq_accessible,
 	.add_member		= add_member,
 	.remove_member		= remove_member,
 	.forget_principal	= forget_principal,
