@@ -496,9 +496,9 @@ object_methods = GET''' % path)
             (['oak', '<b>'], 'integer', {}, False, False),
             'declared: what the schema says')
     t.equal(tree['bark'], {
-        'type': 'object', 'required': ['tint'], 'properties': {
-            'tint': {'type': 'string', 'maxLength': 9},
-            'other': {'type': 'object'}}}, 'declared: what is within')
+        'title': 'bark', 'type': 'object', 'required': ['tint'],
+        'properties': {'tint': {'type': 'string', 'maxLength': 9},
+                       'other': {'type': 'object'}}}, 'declared: what is within')
     page_is_good(s)
     s.stop()
 

@@ -164,6 +164,7 @@ def heard(sock):
         return None
 
 
+READY = 'READY=1\nSTATUS=2 workers'
 LAUNCH = '''
 import os, sys
 os.environ['LISTEN_PID'] = str(os.getpid())
@@ -181,7 +182,7 @@ def by_systemd(t):
     ini = t.ini(socket='/nowhere/else.sock')
     s = t.spawn([sys.executable, '-c', LAUNCH, str(sock.fileno()), CLIQUETD,
                  ini], path, env=env, close_fds=False)
-    t.equal(heard(notify), 'READY=1', 'LISTEN_FDS: READY=1')
+    t.equal(heard(notify), READY, 'LISTEN_FDS: READY=1')
     t.equal(s.get('/v1/env').status, 200, 'serves the passed socket')
     t.ok(wait_for(lambda: len(s.workers()) == 2), 'with a master')
     t.ok(not os.path.exists('/nowhere/else.sock'), '`socket` is not used')
@@ -189,7 +190,7 @@ def by_systemd(t):
     got = heard(notify)
     t.ok(got and re.match(r'RELOADING=1\nMONOTONIC_USEC=\d+$', got),
          'HUP: RELOADING=1')
-    t.equal(heard(notify), 'READY=1', 'then READY=1')
+    t.equal(heard(notify), READY, 'then READY=1')
     s.signal(signal.SIGTERM)
     t.equal(heard(notify), 'STOPPING=1', 'TERM: STOPPING=1')
     t.equal(s.wait(), 0, 'ends')
@@ -221,7 +222,7 @@ def watchdog(t, sock, path, ini):
         words = [heard(notify) for _ in range(3 if expected else 2)]
         t.equal(words.count('WATCHDOG=1'), 2 if expected else 0,
                 'WATCHDOG=1' + (' not for another process' if pid else ''))
-        t.ok('READY=1' in words, 'beside READY=1')
+        t.ok(READY in words, 'beside READY=1')
         t.equal(s.stop(), 0, 'ends')
 
 
