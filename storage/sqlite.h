@@ -19,7 +19,8 @@
 enum {
 	SQ_MAGIC	= 0x73716c69,
 	SQ_STATEMENTS	= 128,	/* prepared ones kept per connection */
-	SQ_MAX_FIXED	= 64	/* of which with a text known beforehand */
+	SQ_MAX_FIXED	= 64,	/* of which with a text known beforehand */
+	SQ_FACTS	= 64	/* that look-ups keep, 2 KiB each at most */
 };
 
 struct sq_queue;		/* sqlite_queue.c */
@@ -48,6 +49,30 @@ struct sq_bytes {
 	size_t		 cap;
 };
 
+/* What look-ups found out; sqlite_known.c. */
+enum sq_fact_kind { SQ_FACT_OBJECT, SQ_FACT_GROUPS, SQ_FACT_ENTRIES };
+
+struct sq_fact {
+	uint64_t	 hash;		/* 0: free */
+	size_t		 keylen;
+	struct sq_bytes	 bytes;		/* what it is about, and the value */
+};
+
+static inline struct clq_str
+sq_bytes_str(const struct sq_bytes *b)
+{
+	return (struct clq_str){ (const char *)b->p, b->len };
+}
+
+struct sq_known {
+	struct sq_fact	 facts[SQ_FACTS];
+	unsigned	 version;	/* of the database that they hold for */
+	bool		 checked;	/* ... is what the transaction sees */
+	unsigned	 turn;		/* whose place is taken next */
+	struct sq_bytes	 key;		/* scratch */
+	struct sq_bytes	 value;
+};
+
 struct sq_db {
 	unsigned		 magic;
 
@@ -68,6 +93,7 @@ struct sq_db {
 	struct sq_prepared	 statements[SQ_STATEMENTS];
 	uint64_t		 clock;
 	struct sq_bytes		 scratch;	/* of the SQL functions */
+	struct sq_known		 known;
 	struct clq_arena	*declared_arena;
 	struct sq_declared	*declared;
 	size_t			 ndeclared;
@@ -158,8 +184,11 @@ struct clq_str sq_successor(struct clq_arena *arena, struct clq_str prefix);
 /* ---- sqlite_tx.c: the transaction ------------------------------------- */
 
 /* Start what begin announced. Every operation calls it first. write: refused
- * with CLQ_FAILED in a reading transaction. */
+ * with CLQ_FAILED in a reading transaction, and all facts are forgotten. */
 enum clq_status sq_start(struct sq_db *q, bool write) CLQ_MUST_CHECK;
+
+/* The same for a write of somebody who drops what it makes untrue. */
+enum clq_status sq_start_careful(struct sq_db *q) CLQ_MUST_CHECK;
 
 /* Functions of the backend's table. */
 clq_backend_begin_f sq_begin;
@@ -184,6 +213,37 @@ int sq_unlock(struct sq_db *q, bool commit);
  * CLQ_UNAVAILABLE or CLQ_READONLY, logged with the remedy. */
 enum clq_status sq_schema_check(struct sq_db *q, bool create) CLQ_MUST_CHECK;
 clq_backend_migrate_f sq_migrate;
+
+/* ---- sqlite_known.c: what look-ups found out -------------------------- */
+
+/* What a fact is about; all of it counts. */
+struct sq_about {
+	enum sq_fact_kind	kind;
+	struct clq_str		name;	/* by which it is dropped */
+	struct clq_str		of;
+	struct clq_str		more;
+};
+
+/* The value, borrowed until the next call; false: look it up. */
+bool sq_known_get(struct sq_db *q, const struct sq_about *about,
+    struct clq_str *value);
+
+/* Remember what a query of this transaction has found; too much is not. */
+void sq_known_put(struct sq_db *q, const struct sq_about *about,
+    struct clq_str value);
+
+/* Drop the facts about a name, and all. */
+void sq_known_drop(struct sq_db *q, enum sq_fact_kind kind,
+    struct clq_str name);
+void sq_known_forget(struct sq_db *q);
+
+/* The transaction has ended. written: it could write. */
+void sq_known_end(struct sq_db *q, bool written, bool committed);
+void sq_known_free(struct sq_db *q);
+
+/* A value that is a list of texts: append one, take the first one off. */
+void sq_known_add_str(struct sq_bytes *b, struct clq_str s);
+bool sq_known_next_str(struct clq_str *value, struct clq_str *s);
 
 /* ---- sqlite_vfs.c: the write-ahead log, gathered ---------------------- */
 

@@ -115,6 +115,7 @@ sq_free(struct sq_db **q)
 		return;
 	sq_disconnect(*q);
 	free((*q)->scratch.p);
+	sq_known_free(*q);
 	clq_arena_free(&(*q)->declared_arena);
 	arena = (*q)->arena;
 	(*q)->magic = 0;
@@ -248,6 +249,7 @@ sq_disconnect(struct sq_db *q)
 	memset(q->statements, 0, sizeof q->statements);
 	q->db = NULL;
 	q->declared_at = -1;
+	sq_known_forget(q);
 	sq_queue_close(&q->queue);
 	q->lost = false;
 }

@@ -12,6 +12,7 @@
 
 #include <cliquet/clock.h>
 #include <cliquet/log.h>
+#include <cliquet/str.h>
 
 /* The largest integer that clients can compute with. Values beyond it are cut
  * to it, so that one more can always be given out. */
@@ -280,6 +281,7 @@ write_one(struct sq_db *q, struct clq_write *w)
 	status = find_before(q, w, &b);
 	if (status != CLQ_OK)
 		return status;
+	sq_known_drop(q, SQ_FACT_OBJECT, w->id);
 	alive = b.exists && !b.deleted;
 	if (w->op == CLQ_WRITE_CREATE && alive) {
 		w->status = CLQ_CONFLICT;
@@ -303,7 +305,7 @@ enum clq_status
 sq_write(void *self, struct clq_write *writes, size_t n)
 {
 	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, true);
+	enum clq_status status = sq_start_careful(q);
 	size_t i;
 
 	for (i = 0; status == CLQ_OK && i < n; i++)
@@ -342,6 +344,52 @@ find_object(struct sq_db *q, struct clq_arena *arena, struct clq_want *w)
 	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
 }
 
+/* A parent, which others have too. The value: its time, then its data. */
+static enum clq_status
+find_shared(struct sq_db *q, struct clq_arena *arena, struct clq_want *w)
+{
+	const struct sq_about about = { SQ_FACT_OBJECT, w->id, w->coll.parent,
+	    w->coll.resource };
+	struct clq_object *o = &w->object;
+	struct sq_bytes *b = &q->known.value;
+	enum clq_status status;
+	struct clq_str value;
+
+	w->found = sq_known_get(q, &about, &value);
+	if (w->found) {
+		memset(o, 0, sizeof *o);
+		o->id = w->id;
+		memcpy(&o->last_modified, value.p, sizeof o->last_modified);
+		o->data = clq_arena_strdup(arena, clq_str_sub(value,
+		    sizeof o->last_modified, value.len));
+		return CLQ_OK;
+	}
+	status = find_object(q, arena, w);
+	if (status == CLQ_OK && w->found) {
+		b->len = 0;
+		sq_bytes_add(b, &o->last_modified, sizeof o->last_modified);
+		sq_bytes_add(b, o->data.p, o->data.len);
+		sq_known_put(q, &about, sq_bytes_str(b));
+	}
+	return status;
+}
+
+/* What is known is not used before something was read: that comes first. */
+static enum clq_status
+find_objects(struct sq_db *q, struct clq_lookup *l)
+{
+	enum clq_status status = CLQ_OK;
+	size_t i;
+
+	for (i = 0; status == CLQ_OK && i < l->nwants; i++)
+		if (!l->wants[i].shared)
+			status = find_object(q, l->arena, &l->wants[i]);
+	for (i = 0; status == CLQ_OK && i < l->nwants; i++)
+		if (l->wants[i].shared)
+			status = find_shared(q, l->arena, &l->wants[i]);
+	return status;
+}
+
 /*
  * Also the permission part: where both are one instance only this is called,
  * and where they are two, that part is empty.
@@ -351,10 +399,9 @@ sq_lookup(void *self, struct clq_lookup *l)
 {
 	struct sq_db *q = sq_self(self);
 	enum clq_status status = sq_start(q, false);
-	size_t i;
 
-	for (i = 0; status == CLQ_OK && i < l->nwants; i++)
-		status = find_object(q, l->arena, &l->wants[i]);
+	if (status == CLQ_OK)
+		status = find_objects(q, l);
 	if (status == CLQ_OK && l->timestamp_of != NULL) {
 		l->timestamp = 0;
 		status = current_timestamp(q, l->timestamp_of, &l->timestamp);

@@ -12,6 +12,8 @@
 
 #include <cliquet/str.h>
 
+#include <limits.h>
+
 enum { SHORT_LIST = 64 };	/* principals of an ACE read at most */
 
 static enum clq_status
@@ -22,26 +24,49 @@ run_strs(struct sq_db *q, const char *sql, const struct clq_str *args, int n)
 
 /* ---- look-up ---------------------------------------------------------- */
 
+/* Read the first column of at most `most` rows into q->known.value. CLQ_OK:
+ * there are more. CLQ_NOT_FOUND: that is all. Else the error. */
+static enum clq_status
+read_strs(struct sq_db *q, sqlite3_stmt *stmt, int most)
+{
+	enum clq_status status = CLQ_OK;
+
+	if (stmt == NULL)
+		return q->doomed;
+	q->known.value.len = 0;
+	for (; status == CLQ_OK && most >= 0; most--) {
+		status = sq_step(q, stmt);
+		if (status == CLQ_OK && most > 0)
+			sq_known_add_str(&q->known.value, sq_column(stmt, 0));
+	}
+	sq_done(stmt);
+	return status;
+}
+
 static enum clq_status
 add_groups(struct sq_db *q, struct clq_arena *arena, struct clq_str user,
     struct clq_strs *groups)
 {
-	sqlite3_stmt *stmt;
+	const struct sq_about about = { .kind = SQ_FACT_GROUPS, .name = user };
+	struct clq_str list, group;
 	enum clq_status status;
 
 	memset(groups, 0, sizeof *groups);
 	if (user.p == NULL)
 		return CLQ_OK;
-	stmt = sq_prepare_strs(q,
-	    "SELECT DISTINCT principal FROM user_principals"
-	    " WHERE user IN (?1, 'system.Authenticated') ORDER BY principal",
-	    &user, 1);
-	if (stmt == NULL)
-		return q->doomed;
-	while ((status = sq_step(q, stmt)) == CLQ_OK)
-		clq_strs_add(arena, groups, sq_column_dup(arena, stmt, 0));
-	sq_done(stmt);
-	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
+	if (!sq_known_get(q, &about, &list)) {
+		status = read_strs(q, sq_prepare_strs(q,
+		    "SELECT DISTINCT principal FROM user_principals"
+		    " WHERE user IN (?1, 'system.Authenticated')"
+		    " ORDER BY principal", &user, 1), INT_MAX);
+		if (status != CLQ_NOT_FOUND)
+			return status;
+		list = sq_bytes_str(&q->known.value);
+		sq_known_put(q, &about, list);
+	}
+	while (sq_known_next_str(&list, &group))
+		clq_strs_add(arena, groups, clq_arena_strdup(arena, group));
+	return CLQ_OK;
 }
 
 /* One of the principals, each looked for by itself? */
@@ -71,28 +96,29 @@ static enum clq_status
 decide(struct sq_db *q, struct clq_bound *b, struct clq_strs known,
     struct clq_strs groups)
 {
-	struct clq_str args[2] = { b->object, b->permission }, principal;
-	sqlite3_stmt *stmt = sq_prepare_strs(q,
-	    "SELECT principal FROM access_control_entries"
-	    " WHERE object = ?1 AND permission = ?2", args, 2);
-	enum clq_status status = CLQ_OK;
-	int i;
+	const struct sq_about about = { .kind = SQ_FACT_ENTRIES,
+	    .name = b->object, .of = b->permission };
+	struct clq_str args[2] = { b->object, b->permission }, list, principal;
+	enum clq_status status = CLQ_NOT_FOUND;
 
-	if (stmt == NULL)
-		return q->doomed;
+	if (!sq_known_get(q, &about, &list)) {
+		status = read_strs(q, sq_prepare_strs(q,
+		    "SELECT principal FROM access_control_entries"
+		    " WHERE object = ?1 AND permission = ?2", args, 2),
+		    SHORT_LIST);
+		if (status != CLQ_OK && status != CLQ_NOT_FOUND)
+			return status;
+		list = sq_bytes_str(&q->known.value);
+		if (status == CLQ_NOT_FOUND)
+			sq_known_put(q, &about, list);
+	}
 	b->granted = false;
-	for (i = 0; i < SHORT_LIST && !b->granted; i++) {
-		if ((status = sq_step(q, stmt)) != CLQ_OK)
-			break;
-		principal = sq_column(stmt, 0);
+	while (!b->granted && sq_known_next_str(&list, &principal))
 		b->granted = clq_strs_has(known, principal) ||
 		    clq_strs_has(groups, principal);
-	}
-	sq_done(stmt);
 	if (status == CLQ_NOT_FOUND || b->granted)
 		return CLQ_OK;
-	if (status == CLQ_OK)
-		status = probe(q, b, known);
+	status = probe(q, b, known);
 	if (status == CLQ_OK && !b->granted)
 		status = probe(q, b, groups);
 	return status;
@@ -158,8 +184,9 @@ add_ace(void *self, struct clq_str object, struct clq_str permission,
 {
 	struct clq_str args[3] = { object, permission, principal };
 	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, true);
+	enum clq_status status = sq_start_careful(q);
 
+	sq_known_drop(q, SQ_FACT_ENTRIES, object);
 	return status != CLQ_OK ? status : run_strs(q, ADD_ACE, args, 3);
 }
 
@@ -169,8 +196,9 @@ remove_ace(void *self, struct clq_str object, struct clq_str permission,
 {
 	struct clq_str args[3] = { object, permission, principal };
 	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, true);
+	enum clq_status status = sq_start_careful(q);
 
+	sq_known_drop(q, SQ_FACT_ENTRIES, object);
 	return status != CLQ_OK ? status : run_strs(q,
 	    "DELETE FROM access_control_entries WHERE object = ?1"
 	    " AND permission = ?2 AND principal = ?3", args, 3);
@@ -196,9 +224,10 @@ static enum clq_status
 replace(void *self, struct clq_str object, const struct clq_acl *acl)
 {
 	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, true);
+	enum clq_status status = sq_start_careful(q);
 	size_t i;
 
+	sq_known_drop(q, SQ_FACT_ENTRIES, object);
 	for (i = 0; status == CLQ_OK && i < acl->n; i++)
 		status = replace_ace(q, object, &acl->aces[i]);
 	return status;

@@ -87,8 +87,8 @@ sq_unlock(struct sq_db *q, bool commit)
 	return rc;
 }
 
-enum clq_status
-sq_start(struct sq_db *q, bool write)
+static enum clq_status
+start(struct sq_db *q, bool write)
 {
 	enum clq_status status;
 	int rc;
@@ -112,6 +112,22 @@ sq_start(struct sq_db *q, bool write)
 	}
 	q->started = true;
 	return CLQ_OK;
+}
+
+enum clq_status
+sq_start(struct sq_db *q, bool write)
+{
+	enum clq_status status = start(q, write);
+
+	if (write && status == CLQ_OK)
+		sq_known_forget(q);
+	return status;
+}
+
+enum clq_status
+sq_start_careful(struct sq_db *q)
+{
+	return start(q, true);
 }
 
 /* ---- the backend's table ---------------------------------------------- */
@@ -154,6 +170,8 @@ sq_finish(void *self, bool commit)
 		rc = sq_unlock(q, commit && status == CLQ_OK);
 		if (rc != SQLITE_OK)
 			status = sq_error(q, rc, "COMMIT");
+		sq_known_end(q, q->mode == CLQ_TX_WRITE, commit &&
+		    status == CLQ_OK);
 	}
 	q->begun = q->started = q->marked = false;
 	q->doomed = CLQ_OK;
@@ -186,6 +204,7 @@ sq_rollback(void *self)
 		return status;
 	if (!q->marked)
 		return misuse(q, "no mark to go back to");
+	sq_known_forget(q);
 	return run_fixed(q, "ROLLBACK TO mark");
 }
 
