@@ -24,6 +24,10 @@ struct listing {
 	clq_msec		 timestamp;
 	struct clq_query	 query;
 	struct clq_token	 token;
+	bool			 read;		/* params, query and token are
+						   there and are right */
+	struct clq_query	 hint;		/* what the look-up answers */
+	struct clq_page		 hinted;	/* along with the rest */
 };
 
 static enum clq_status
@@ -32,7 +36,8 @@ check_list(struct clq_request *req, struct listing *l)
 	clq_checks_begin(req);
 	clq_body_ignore(req);
 	clq_precond_read(req, &l->cond);
-	clq_params_read(req, &l->params);
+	if (!l->read)
+		clq_params_read(req, &l->params);
 	return clq_checks_end(req);
 }
 
@@ -55,8 +60,10 @@ read_query(struct listing *l)
 	struct clq_request *req = l->t->req;
 	enum clq_status rc;
 
-	l->query.coll = l->t->at.coll;
 	l->query.only_ids = l->only;
+	if (l->read)
+		return CLQ_OK;
+	l->query.coll = l->t->at.coll;
 	if ((rc = clq_query_read(req, l->t->entry->decl, &l->params,
 	    &l->query)) != CLQ_OK)
 		return rc;
@@ -69,7 +76,68 @@ read_query(struct listing *l)
 	return clq_token_read(req, l->params.token, &l->query, &l->token);
 }
 
-/* All that comes before storage is asked for objects. */
+/* ---- looking ahead ------------------------------------------------------ */
+
+enum { MAX_AHEAD = 128 };	/* objects that may be read in vain */
+
+/* True if an index delivers the first objects of the query, and they are
+ * probably all that it wants: a poll finds few. */
+static bool
+is_cheap(const struct clq_query *q)
+{
+	if (q->limit >= MAX_AHEAD && q->nfilters == 0)
+		return false;
+	for (size_t i = 0; i < q->nfilters; i++)
+		if (!clq_str_is(q->filters[i].field, "last_modified"))
+			return false;
+	return q->nsorts == 0 || clq_str_is(q->sorts[0].field,
+	    "last_modified");
+}
+
+/*
+ * A list that needs nothing but its first objects is asked for together with
+ * the look-up, and its answer forgotten if the caller may not see it, or not
+ * all of it. Whatever is wrong with the request is told later, in its turn.
+ */
+static void
+look_ahead(struct listing *l)
+{
+	struct clq_request *req = l->t->req;
+	struct clq_error error = req->error;
+	struct clq_str alert = req->alert;
+
+	if (req->method != CLQ_METHOD_GET || req->parent != NULL ||
+	    error.errno_ != 0 || l->t->at.coll.parent.p == NULL ||
+	    clq_str_is(l->t->at.coll.parent, CLQ_ANY_PARENT) ||
+	    clq_request_header(req, "If-Match").p != NULL ||
+	    clq_request_header(req, "If-None-Match").p != NULL)
+		return;
+	clq_params_read(req, &l->params);
+	l->read = req->error.errno_ == 0 && read_query(l) == CLQ_OK &&
+	    req->error.errno_ == 0 && req->alert.p == alert.p;
+	req->error = error;
+	req->alert = alert;
+	if (!l->read || !is_cheap(&l->query))
+		return;
+	l->hint = l->query;
+	if (l->hint.limit++ >= MAX_AHEAD)
+		l->hint.limit = MAX_AHEAD;
+	l->t->lookup.list = &l->hint;
+	l->t->lookup.page = &l->hinted;
+}
+
+/* True if all that the query asks for has come already. The first timestamp of
+ * a list is made after the look-up, which it would promise too much of. */
+static bool
+has_come(const struct listing *l)
+{
+	return l->t->lookup.listed && l->only == NULL &&
+	    l->t->lookup.timestamp != 0 && (l->hinted.n < l->hint.limit ||
+	    l->hint.limit > l->query.limit);
+}
+
+/* ---- before objects are asked for --------------------------------------- */
+
 static enum clq_status
 begin(struct clq_request *req, void *ctx, enum clq_access_kind kind,
     struct listing *l)
@@ -85,6 +153,7 @@ begin(struct clq_request *req, void *ctx, enum clq_access_kind kind,
 	if (req->method == CLQ_METHOD_DELETE &&
 	    (rc = clq_tx_write(req)) != CLQ_OK)
 		return rc;
+	look_ahead(l);
 	if ((rc = clq_target_lookup(l->t, what)) != CLQ_OK ||
 	    (rc = clq_authorize_list(l->t, kind, &l->only)) != CLQ_OK ||
 	    (rc = clq_require_parent(l->t)) != CLQ_OK ||	/* 404/111 */
@@ -144,7 +213,10 @@ fetch(struct listing *l, struct clq_page *page, bool *more)
 	if ((storage = clq_storage(l->t->req, &self)) == NULL)
 		return CLQ_UNAVAILABLE;
 	q.limit++;
-	if ((rc = storage->list(self, l->t->req->arena, &q, page)) != CLQ_OK)
+	if (has_come(l))
+		*page = l->hinted;
+	else if ((rc = storage->list(self, l->t->req->arena, &q,
+	    page)) != CLQ_OK)
 		return rc;
 	if (page->n > l->query.limit) {
 		page->n = l->query.limit;

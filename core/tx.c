@@ -297,10 +297,13 @@ lookup_apart(struct clq_server *srv, struct clq_lookup *l)
 		half.nwants = l->nwants;
 		half.reading = l->reading;
 		half.timestamp_of = l->timestamp_of;
+		half.list = l->list;
+		half.page = l->page;
 		rc = storage->lookup(self, &half);
 		if (rc != CLQ_OK)
 			return rc;
 		l->timestamp = half.timestamp;
+		l->listed = half.listed;
 	}
 	permission = clq_timed_permission(srv, &self);
 	if (permission == NULL)
@@ -309,6 +312,7 @@ lookup_apart(struct clq_server *srv, struct clq_lookup *l)
 	half.wants = NULL;
 	half.nwants = 0;
 	half.timestamp_of = NULL;
+	half.list = NULL;
 	rc = permission->lookup(self, &half);
 	if (rc != CLQ_OK)
 		return rc;

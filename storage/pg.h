@@ -671,7 +671,9 @@ extern const struct clq_storage_ops pg_storage_ops;
 extern const struct clq_permission_ops pg_permission_ops;
 extern const struct clq_cache_ops pg_cache_ops;
 
-/* pg_list.c */
+/* pg_list.c: send the query of a list; *out is filled by pg_wait(). */
+enum clq_status pg_send_list(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_query *q, struct clq_page *out) CLQ_MUST_CHECK;
 clq_storage_list_f pg_list;
 clq_storage_count_f pg_count;
 clq_storage_delete_all_f pg_delete_all;

@@ -67,29 +67,42 @@ on_page(struct pg_db *db, const PGresult *res, void *ctx)
 }
 
 enum clq_status
+pg_send_list(struct pg_db *db, struct clq_arena *arena,
+    const struct clq_query *q, struct clq_page *out)
+{
+	struct reading *r = clq_arena_alloc(arena, sizeof *r);
+	enum clq_status status;
+	struct pg_sql b;
+
+	r->arena = arena;
+	r->page = out;
+	r->any_parent = pg_any_parent(&q->coll);
+	pg_sql_init(&b, arena, db, &q->coll);
+	if (b.table != NULL) {
+		pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
+		pg_sql_add(&b, r->any_parent ? ", parent_id" : "");
+		pg_table_page(&b, q);
+	} else {
+		pg_sql_objects(&b, q);
+	}
+	if ((status = check(db, &b)) == CLQ_OK)
+		exec(db, &b, on_page, r);
+	return status;
+}
+
+enum clq_status
 pg_list(void *self, struct clq_arena *arena, const struct clq_query *q,
     struct clq_page *out)
 {
 	struct pg_db *db = pg_self(self);
 	enum clq_status status = pg_start(db, false);
 	struct clq_page page = { NULL, 0 };
-	struct reading r = { arena, &page, pg_any_parent(&q->coll) };
-	struct pg_sql b;
 
 	if (status != CLQ_OK || (status = pg_index_learn(db)) != CLQ_OK)
 		return status;
-	pg_sql_init(&b, arena, db, &q->coll);
-	if (b.table != NULL) {
-		pg_sql_add(&b, "SELECT id, last_modified, deleted, data");
-		pg_sql_add(&b, r.any_parent ? ", parent_id" : "");
-		pg_table_page(&b, q);
-	} else {
-		pg_sql_objects(&b, q);
-	}
-	if ((status = check(db, &b)) != CLQ_OK)
-		return status;
 	pg_send_queue(db, false);
-	exec(db, &b, on_page, &r);
+	if ((status = pg_send_list(db, arena, q, &page)) != CLQ_OK)
+		return status;
 	status = pg_wait(db);
 	if (status == CLQ_OK)
 		*out = page;

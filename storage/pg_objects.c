@@ -174,16 +174,24 @@ pg_lookup(void *self, struct clq_lookup *l)
 {
 	struct pg_db *db = pg_self(self);
 	enum clq_status status = pg_start(db, false);
+	bool list = l->list != NULL && db->mode == CLQ_TX_READ;
 	clq_msec t = INT64_MIN;
 
-	if (status != CLQ_OK || pg_known_answer(db, l))
+	l->listed = false;
+	if (status != CLQ_OK || pg_known_answer(db, l) ||
+	    (list && (status = pg_index_learn(db)) != CLQ_OK))
 		return status;
 	if (db->mode == CLQ_TX_WRITE)
 		pg_send_queue(db, !needs_writes(db, l));
 	send_locks(db, l);
 	if (in_table(db, l) || !pg_send_look(db, l, &t))
 		send_parts(db, l, &t);
+	/* behind the timestamp, which it is never older than */
+	if (list && (status = pg_send_list(db, l->arena, l->list,
+	    l->page)) != CLQ_OK)
+		return status;
 	status = pg_wait(db);
+	l->listed = list && status == CLQ_OK;
 	if (status == CLQ_OK && l->timestamp_of != NULL)
 		l->timestamp = t != INT64_MIN ? t : 0;
 	if (status == CLQ_OK && db->known.on && !l->reading &&

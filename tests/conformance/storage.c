@@ -232,6 +232,34 @@ StorageTest(lookup, answers_several_questions_at_once)
 	cr_expect_eq(l.timestamp, t);
 }
 
+/* A backend may answer the hint or leave it; what it answers is right. */
+StorageTest(lookup, may_bring_the_list_that_comes_next)
+{
+	struct clq_want want = { .coll = list, .id = CLQ_STR("r0") };
+	struct clq_sort newest = { CLQ_STR("last_modified"), true };
+	struct clq_query q = { .coll = list, .sorts = &newest, .nsorts = 1,
+	    .limit = 2 };
+	struct clq_page page = { NULL, 0 };
+	struct clq_lookup l = { .arena = fx.arena, .wants = &want,
+	    .nwants = 1, .timestamp_of = &list, .list = &q, .page = &page };
+	clq_msec t;
+
+	create("r0", "{\"n\":0}");
+	create("r1", "{\"n\":1}");
+	t = create("r2", "{\"n\":2}");
+	tx_read();
+	cr_assert_eq(storage()->lookup(fx.self, &l), CLQ_OK);
+	tx_commit();
+	cr_expect(want.found);
+	cr_expect_eq(l.timestamp, t);
+	if (!l.listed)
+		return;
+	cr_assert_eq(page.n, 2);
+	cr_expect_eq(page.objects[0].last_modified, t);
+	cr_expect(same_json(page.objects[0].data, "{\"n\":2}"));
+	cr_expect(same_json(page.objects[1].data, "{\"n\":1}"));
+}
+
 StorageTest(lookup, of_a_list_never_used_has_no_timestamp)
 {
 	struct clq_lookup l = { .arena = fx.arena, .timestamp_of = &list,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches on PostgreSQL: a small number of round trips, whatever they hold,
-and no look-up that goes through a list.
+"""Batches and lists on PostgreSQL: a small number of round trips, whatever they
+hold, and no look-up that goes through a list.
 
 Between cliquetd and the server stands a proxy that counts the packets that
 wait for an answer (Sync messages of the protocol).
@@ -18,6 +18,7 @@ import fcgi
 from harness import Test, free_port, wait_for
 
 AUTH = ('Authorization', 'Basic ' + base64.b64encode(b'me:me').decode())
+OTHER = ('Authorization', 'Basic ' + base64.b64encode(b'he:he').decode())
 RECORDS = '/buckets/b/collections/c/records'
 
 
@@ -77,9 +78,9 @@ class Client:
         self.t, self.proxy = t, proxy
         self.conn = fcgi.Conn(server.address)
 
-    def send(self, method, path, body=None):
+    def send(self, method, path, body=None, auth=AUTH):
         r = self.conn.request(method, '/v1' + path, [
-            AUTH, ('Content-Type', 'application/json')],
+            auth, ('Content-Type', 'application/json')],
             json.dumps(body).encode() if body is not None else b'')
         return r.status, r.json()
 
@@ -164,6 +165,44 @@ def correct(c):
     ], [201, 201, 200, 404, 201, 404])
 
 
+def lists(c):
+    """A list comes with the look-up, if nothing else has to be known."""
+    path = '/buckets/l/collections/c/records'
+    for p in ('/buckets/l', '/buckets/l/collections/c'):
+        c.send('PUT', p)
+    for i in range(0, 200, 25):
+        c.send('POST', '/batch', {'defaults': {'method': 'PUT'}, 'requests': [
+            {'path': '%s/%d' % (path, j), 'body': {'data': {'n': j}}}
+            for j in range(i, i + 25)]})
+    newest = c.send('GET', path + '?_limit=1')[1]['data'][0]['last_modified']
+
+    def get(most, what, query, n, **more):
+        before = c.proxy.trips
+        status, answer = c.send('GET', path + query, **more)
+        trips = c.proxy.trips - before
+        got = answer['data'] if status == 200 else status
+        if status != 200 or len(got) != n or \
+                len({r['id'] for r in got}) != n:
+            c.t.equal(got, n, what)
+        else:
+            c.t.ok(trips == most, '%s: %d round trips' % (what, trips))
+
+    get(1, 'a page of 100', '?_limit=100', 100)
+    get(1, 'a poll that finds nothing', '?_since="%d"' % newest, 0)
+    get(1, 'one that finds some', '?_since="%d"' % (newest - 1), 1)
+    get(2, 'a list longer than what is read in vain', '', 200)
+    get(2, 'a sort that looks at all', '?_sort=n&_limit=10', 10)
+    get(2, 'a filter that looks at all', '?min_n=190', 10)
+    c.send('PATCH', path + '/7', {'permissions': {'read': [
+        'system.Everyone']}})
+    get(3, 'what a stranger may see of it', '?_limit=5', 1, auth=OTHER)
+    c.t.equal(c.send('GET', path + '?_limit=x', auth=OTHER)[0], 400,
+              'a bad parameter where something may be seen')
+    c.t.equal([c.send('GET', '/buckets/l/groups' + q, auth=OTHER)[0]
+               for q in ('?_limit=5', '?_limit=x')], [403, 403],
+              'none of a list that a stranger may not see')
+
+
 def indexes(c):
     """autovacuum is off: the planner knows nothing of what was filled in."""
     big = '/buckets/b/collections/big'
@@ -206,6 +245,7 @@ def main():
         c.send('PUT', '/buckets/b/collections/c')
         batches(c)
         correct(c)
+        lists(c)
         indexes(c)
 
 

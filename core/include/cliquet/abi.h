@@ -28,6 +28,7 @@
  *	1.9	clq_backend_ops: on_behalf
  *	1.10	clq_storage_ops: map, written; clq_resource: table;
  *		clq_settings_declare_below(), clq_hex_base64(); errors.h
+ *	1.11	clq_lookup: list, page, listed
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H
@@ -43,7 +44,7 @@ extern "C" {
 #endif
 
 #define CLQ_ABI_MAJOR	1
-#define CLQ_ABI_MINOR	10
+#define CLQ_ABI_MINOR	11
 
 /* True if the table *ops reaches as far as fn and offers it. ops is evaluated
  * twice: give it a plain variable. */

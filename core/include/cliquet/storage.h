@@ -94,6 +94,9 @@ struct clq_acl {
 	size_t		 n;
 };
 
+struct clq_query;
+struct clq_page;
+
 /*
  * A set of questions. Storage answers objects and timestamp, permission the
  * rest; where one instance is both, it answers all in one call.
@@ -118,6 +121,15 @@ struct clq_lookup {
 	size_t			 nbounds;
 	struct clq_str		 acl_of;	/* object URI whose ACL is wanted */
 	struct clq_acl		 acl;		/* out */
+
+	/*
+	 * For storage, a hint (since 1.11): the objects that the caller will
+	 * probably ask list() for next, as of the timestamp or later. A backend
+	 * for which that saves a round trip fills page and sets `listed`.
+	 */
+	const struct clq_query	*list;		/* NULL: none */
+	struct clq_page		*page;		/* out, if listed */
+	bool			 listed;	/* out */
 };
 
 /* ---- queries (section 04) -------------------------------------------- */
