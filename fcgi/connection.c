@@ -2,9 +2,9 @@
 /*
  * Kept connections (see connection.h).
  *
- * The usual request is seen as a whole by one MSG_PEEK, found sound by a dry
- * scan and read by libfcgi from the socket: two system calls. Anything else is
- * taken off the socket and scanned again, keeping its bytes.
+ * The usual request comes as a whole with one recv(2), is found sound by a dry
+ * scan and read by libfcgi where it lies (feed.h). Anything else is scanned
+ * again, keeping its bytes.
  */
 #include "connection.h"
 
@@ -131,22 +131,15 @@ clq_conn_close(struct clq_conns *t, struct clq_conn *c)
 
 /* ---- input --------------------------------------------------------------- */
 
-/* Take n bytes off the socket, scan and keep them. */
+/* Scan and keep what was received. */
 static enum clq_arrival
-take(struct clq_conns *t, struct clq_conn *c, size_t n)
+keep(struct clq_conns *t, struct clq_conn *c, size_t got)
 {
 	struct clq_scan *s = &c->scan;
 	enum clq_scan_verdict v;
 	size_t used;
-	ssize_t got = recv(c->fd, t->scratch, n, MSG_DONTWAIT);
 
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return CLQ_INPUT_NONE;
-	if (got <= 0) {
-		clq_conn_close(t, c);
-		return CLQ_INPUT_GONE;
-	}
-	v = clq_scan_feed(s, t->scratch, (size_t)got, &used);
+	v = clq_scan_feed(s, t->scratch, got, &used);
 	if (v != CLQ_SCAN_BROKEN && s->reply.len > 0) {
 		/* Control records are few and small: they fit, or the peer
 		 * does not read. */
@@ -163,13 +156,13 @@ take(struct clq_conns *t, struct clq_conn *c, size_t n)
 	if (v == CLQ_SCAN_DONE) {
 		/* Who sends more before the answer cannot be served: we said
 		 * FCGI_MPXS_CONNS=0. */
-		c->keep = s->keep && used == (size_t)got;
-		return CLQ_INPUT_SPOOL;
+		c->keep = s->keep && used == got;
+		return CLQ_INPUT_KEPT;
 	}
 	if (s->refused != 0 && s->nparams + s->nbody > t->conf->max_params +
 	    t->conf->max_body + MAX_DRAIN) {
 		c->keep = false;
-		return CLQ_INPUT_SPOOL;
+		return CLQ_INPUT_KEPT;
 	}
 	if (!s->begun && s->nhead == 0) {	/* only control records */
 		clq_scan_free(s);
@@ -180,28 +173,20 @@ take(struct clq_conns *t, struct clq_conn *c, size_t n)
 
 /* First bytes on an idle connection. */
 static enum clq_arrival
-look(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
+look(struct clq_conns *t, struct clq_conn *c, size_t got,
+    struct clq_whole *whole)
 {
 	const struct clq_conf *conf = t->conf;
-	ssize_t got = recv(c->fd, t->scratch, CLQ_SCRATCH,
-	    MSG_PEEK | MSG_DONTWAIT);
 	struct clq_scan dry;
 	size_t used;
 
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return CLQ_INPUT_NONE;
-	if (got <= 0) {
-		clq_conn_close(t, c);
-		return CLQ_INPUT_GONE;
-	}
 	clq_scan_start(&dry, true, conf->max_params, conf->max_body);
-	if (clq_scan_feed(&dry, t->scratch, (size_t)got, &used) ==
-	    CLQ_SCAN_DONE && dry.plain && dry.refused == 0 &&
-	    used == (size_t)got) {
+	if (clq_scan_feed(&dry, t->scratch, got, &used) == CLQ_SCAN_DONE &&
+	    dry.plain && dry.refused == 0 && used == got) {
 		c->keep = dry.keep;
 		c->request_id = dry.request_id;
-		*nbody = dry.nbody;
-		return CLQ_INPUT_SOCKET;
+		*whole = (struct clq_whole){ got, dry.nbody };
+		return CLQ_INPUT_WHOLE;
 	}
 	clq_scan_start(&c->scan, false, conf->max_params, conf->max_body);
 	if (t->server != NULL) {
@@ -209,19 +194,27 @@ look(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
 		c->scan.room_ctx = t->server;
 	}
 	set_state(c, CLQ_CONN_READING);
-	return take(t, c, (size_t)got);
+	return keep(t, c, got);
 }
 
 enum clq_arrival
-clq_conn_input(struct clq_conns *t, struct clq_conn *c, size_t *nbody)
+clq_conn_input(struct clq_conns *t, struct clq_conn *c,
+    struct clq_whole *whole)
 {
+	ssize_t got = recv(c->fd, t->scratch, CLQ_SCRATCH, MSG_DONTWAIT);
 	enum clq_arrival in;
 
+	if (got == -1 && (errno == EAGAIN || errno == EINTR))
+		return CLQ_INPUT_NONE;
+	if (got <= 0) {
+		clq_conn_close(t, c);
+		return CLQ_INPUT_GONE;
+	}
 	if (c->state == CLQ_CONN_IDLE)
-		in = look(t, c, nbody);
+		in = look(t, c, (size_t)got, whole);
 	else
-		in = take(t, c, CLQ_SCRATCH);
-	if (in == CLQ_INPUT_SPOOL)
+		in = keep(t, c, (size_t)got);
+	if (in == CLQ_INPUT_KEPT)
 		c->request_id = c->scan.request_id;
 	return in;
 }

@@ -2,9 +2,8 @@
 /*
  * The connections that a worker keeps, and their input and output.
  *
- * Nothing here blocks. A request that has arrived as a whole is left in the
- * socket, where libfcgi reads it; one that comes in pieces is collected until
- * it is whole; an answer that the peer does not take at once is kept until it
+ * Nothing here blocks. A request that has arrived as a whole is served as it
+ * came; one that comes in pieces is collected until it is whole; an answer that the peer does not take at once is kept until it
  * does. So a slow or silent peer costs a place in the table, for a bounded
  * time, and never the worker.
  */
@@ -65,8 +64,7 @@ struct clq_conns {
 	unsigned char		*scratch;	/* CLQ_SCRATCH bytes */
 };
 
-/* As much as a socket's buffer holds: a request that fits is never collected,
- * so it is not lost with the worker either. */
+/* As much as a socket's buffer holds: a request that fits is not collected. */
 enum { CLQ_SCRATCH = 256 << 10 };
 
 /* Empty table with its epoll descriptor; CLQ_FAILED (logged) without memory
@@ -86,17 +84,24 @@ void clq_conn_close(struct clq_conns *t, struct clq_conn *c);
 
 enum clq_arrival {
 	CLQ_INPUT_NONE,		/* nothing to serve yet */
-	CLQ_INPUT_SOCKET,	/* a sound request, unread in the socket */
-	CLQ_INPUT_SPOOL,	/* a request, in c->scan; maybe refused */
+	CLQ_INPUT_WHOLE,	/* a sound request, in t->scratch */
+	CLQ_INPUT_KEPT,		/* a request, in c->scan; maybe refused */
 	CLQ_INPUT_GONE		/* c has been closed */
 };
 
+/* A request that came in one piece. */
+struct clq_whole {
+	size_t	len;		/* bytes of t->scratch */
+	size_t	nbody;		/* bytes of its body */
+};
+
 /*
- * Bytes may have arrived on an IDLE or READING connection.
- * nbody   out, for CLQ_INPUT_SOCKET: bytes of the request's body
+ * Bytes may have arrived on an IDLE or READING connection. They are good until
+ * the next call.
+ * whole   out, for CLQ_INPUT_WHOLE
  */
 enum clq_arrival clq_conn_input(struct clq_conns *t, struct clq_conn *c,
-    size_t *nbody);
+    struct clq_whole *whole);
 
 /*
  * Send an answer (or keep what the peer does not take now). Afterwards c is

@@ -256,9 +256,9 @@ read_body(FCGX_Stream *in, char *to, size_t n)
 }
 
 enum clq_status
-clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
-    size_t nbody, const struct clq_body_file *file,
-    struct clq_incoming *out)
+clq_incoming_read(struct clq_server *srv, struct clq_arena *arena,
+    const struct clq_feed *feed, size_t nbody,
+    const struct clq_body_file *file, struct clq_incoming *out)
 {
 	struct params ps = begin(srv, arena, out);
 	struct clq_str text;
@@ -269,11 +269,7 @@ clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
 
 	if (file != NULL)
 		clq_request_set_file(out->req, file->fd, file->len);
-	if (FCGX_InitRequest(&fcgx, -1, 0) != 0)
-		return CLQ_FAILED;
-	fcgx.ipcFd = fd;
-	fcgx.keepConnection = 1;
-	if (FCGX_Accept_r(&fcgx) < 0) {
+	if (!clq_feed_accept(&fcgx, feed)) {
 		clq_log_warn("fastcgi: request refused by libfcgi");
 		return CLQ_FAILED;
 	}
@@ -292,7 +288,7 @@ clq_incoming_read(struct clq_server *srv, struct clq_arena *arena, int fd,
 	out->req->body = (struct clq_str){ body, nbody };
 	if (!ok)
 		clq_log_warn("fastcgi: body ended early");
-	FCGX_Free(&fcgx, !ok);	/* ours stays open unless it is unusable */
+	clq_feed_done(&fcgx);
 	return ok ? CLQ_OK : CLQ_FAILED;
 }
 

@@ -9,8 +9,7 @@
 #define CLQ_FCGI_REQUEST_H
 
 #include "../core/request.h"
-
-struct clq_scan;
+#include "feed.h"
 
 /* A body that is in a file already, and not in the stream. */
 struct clq_body_file {
@@ -29,8 +28,7 @@ struct clq_incoming {
 /*
  * Read a sound request with libfcgi.
  *
- * fd     where libfcgi reads: the connection or a file; stays open on CLQ_OK,
- *        is closed by libfcgi on any other status
+ * feed   where libfcgi reads it
  * nbody  bytes of the body, known from the scan
  * file   the body if nbody is 0 because it is in a file: closed with the arena,
  *        on any status; or NULL
@@ -39,7 +37,7 @@ struct clq_incoming {
  * CLQ_FAILED if libfcgi did not like it (logged).
  */
 enum clq_status clq_incoming_read(struct clq_server *srv,
-    struct clq_arena *arena, int fd, size_t nbody,
+    struct clq_arena *arena, const struct clq_feed *feed, size_t nbody,
     const struct clq_body_file *file, struct clq_incoming *out)
     CLQ_MUST_CHECK;
 

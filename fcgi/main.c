@@ -12,6 +12,7 @@
 
 #include "../core/log_conf.h"
 #include "../core/settings_load.h"
+#include "feed.h"
 #include "load.h"
 #include "master.h"
 #include "notify.h"
@@ -20,7 +21,6 @@
 #include "report.h"
 #include "signals.h"
 
-#include <fcgiapp.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,7 +245,7 @@ main(int argc, char **argv)
 	if (status != -1)
 		return status;
 	/* It would take USR1 and PIPE; what we install afterwards stays. */
-	if (FCGX_Init() != 0)
+	if (clq_feed_init() != CLQ_OK)
 		return EXIT_FAILURE;
 	clq_signals_init(false);
 	clq_notify_init();

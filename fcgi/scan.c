@@ -2,7 +2,7 @@
 /*
  * The record scanner (see scan.h).
  *
- * Two passes over the same code: a dry one over what MSG_PEEK shows, which
+ * Two passes over the same code: a dry one over the first bytes, which
  * settles nearly all requests, and one that keeps bytes, for requests that
  * come in pieces or oddly wrapped. Rules are those of the FastCGI
  * specification 1.0: records of an unknown request are ignored, a second

@@ -27,7 +27,6 @@
 #include "reply.h"
 #include "report.h"
 #include "signals.h"
-#include "spool.h"
 #include "status_page.h"
 #include "watchdog.h"
 
@@ -49,7 +48,6 @@ struct state {
 	const struct clq_worker	*w;
 	struct clq_conns	 conns;
 	struct clq_arena	*arena;
-	int			 spool;		/* memory file, -1: none yet */
 	bool			 doors_open;
 	bool			 crowded;	/* full, and others wait */
 	bool			 leaving;
@@ -171,52 +169,60 @@ mind_doors(struct state *s, clq_msec now)
 
 /* ---- requests ------------------------------------------------------------ */
 
+/* A request that was collected, as in receive(). */
+static bool
+receive_kept(struct state *s, struct clq_conn *c, struct clq_incoming *in)
+{
+	struct clq_body_file file = { c->scan.body_fd, c->scan.nbody };
+	struct clq_feed feed = clq_feed_of_scan(s->arena, &c->scan);
+	bool in_file = c->scan.in_file;
+	enum clq_status rc;
+
+	c->scan.in_file = false;	/* the arena's now */
+	rc = clq_incoming_read(s->w->server, s->arena, &feed,
+	    c->scan.body.len, in_file ? &file : NULL, in);
+	clq_scan_free(&c->scan);
+	return rc == CLQ_OK;
+}
+
 /* Get the request out of c. On failure c has been closed. */
 static bool
-receive(struct state *s, struct clq_conn *c, enum clq_arrival from,
-    size_t nbody, struct clq_incoming *in)
+receive(struct state *s, struct clq_conn *c, const struct clq_whole *whole,
+    struct clq_incoming *in)
 {
-	struct clq_server *srv = s->w->server;
+	struct iovec one = { s->conns.scratch, whole->len };
+	struct clq_feed feed = { &one, 1 };
 
-	if (from == CLQ_INPUT_SOCKET) {
-		if (clq_incoming_read(srv, s->arena, c->fd, nbody, NULL, in) ==
-		    CLQ_OK)
+	if (whole->len > 0) {
+		if (clq_incoming_read(s->w->server, s->arena, &feed,
+		    whole->nbody, NULL, in) == CLQ_OK)
 			return true;
-		c->fd = -1;	/* libfcgi has closed it */
 	} else if (c->scan.refused != 0) {
-		clq_incoming_refuse(srv, s->arena, &c->scan, in);
+		clq_incoming_refuse(s->w->server, s->arena, &c->scan, in);
 		return true;
-	} else if (clq_spool_write(&s->spool, &c->scan)) {
-		struct clq_body_file file = { c->scan.body_fd, c->scan.nbody };
-		bool in_file = c->scan.in_file;
-
-		nbody = c->scan.body.len;
-		c->scan.in_file = false;	/* the arena's now */
-		clq_scan_free(&c->scan);
-		if (clq_incoming_read(srv, s->arena, s->spool, nbody,
-		    in_file ? &file : NULL, in) == CLQ_OK)
-			return true;
-		s->spool = -1;
+	} else if (receive_kept(s, c, in)) {
+		return true;
 	}
 	clq_conn_close(&s->conns, c);
 	return false;
 }
 
 static void
-serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
+serve(struct state *s, struct clq_conn *c, const struct clq_whole *whole)
 {
 	const struct clq_worker *w = s->w;
 	struct clq_incoming in;
 	struct clq_reply r;
-	clq_msec now = clq_monotonic();
 	bool hint = false, kept;
+	clq_msec now, end;
 
 	atomic_store(&s->conns.table->busy, c->fd);
-	if (!receive(s, c, from, nbody, &in)) {
+	if (!receive(s, c, whole, &in)) {
 		atomic_store(&s->conns.table->busy, -1);
 		clq_arena_reset(s->arena);
 		return;
 	}
+	now = (clq_msec)(in.req->summary.started / 1000000);
 	c->nginx = in.nginx;
 	clq_slot_begin(w->slot, now, in.req->method_name, in.req->raw_path);
 	clq_report_request(in.req);
@@ -237,16 +243,17 @@ serve(struct state *s, struct clq_conn *c, enum clq_arrival from, size_t nbody)
 		c->hinted = true;
 	atomic_store(&s->conns.table->busy, -1);
 	clq_arena_reset(s->arena);
-	clq_slot_end(w->slot, clq_monotonic(), w->conf->slow_request);
-	if (clq_monotonic() - now >= HURRY_MS / 2)
+	end = clq_monotonic();
+	clq_slot_end(w->slot, end, w->conf->slow_request);
+	if (end - now >= HURRY_MS / 2)
 		s->swept = 0;	/* places of connections given away */
 }
 
 static void
 on_event(struct state *s, struct clq_conn *c)
 {
+	struct clq_whole whole = { 0, 0 };
 	enum clq_arrival in;
-	size_t nbody = 0;
 
 	/* Given away while it was waiting for its turn, or closed. */
 	if (c->fd == -1)
@@ -260,9 +267,9 @@ on_event(struct state *s, struct clq_conn *c)
 		break;
 	case CLQ_CONN_IDLE:
 	case CLQ_CONN_READING:
-		in = clq_conn_input(&s->conns, c, &nbody);
-		if (in == CLQ_INPUT_SOCKET || in == CLQ_INPUT_SPOOL)
-			serve(s, c, in, nbody);
+		in = clq_conn_input(&s->conns, c, &whole);
+		if (in == CLQ_INPUT_WHOLE || in == CLQ_INPUT_KEPT)
+			serve(s, c, &whole);
 		break;
 	case CLQ_CONN_FREE:
 	case CLQ_CONN__COUNT:
@@ -409,7 +416,7 @@ loop(struct state *s)
 int
 clq_worker_run(const struct clq_worker *w)
 {
-	struct state s = { .w = w, .spool = -1, .conns = { .epoll = -1 } };
+	struct state s = { .w = w, .conns = { .epoll = -1 } };
 	struct clq_watchdog dog = {
 		.conns = &s.conns, .handover = &w->handover, .slot = w->slot,
 		.limit = w->conf->request_timeout, .master = w->master,
@@ -434,8 +441,6 @@ clq_worker_run(const struct clq_worker *w)
 	} else {
 		clq_log_err("worker: backends could not be opened");
 	}
-	if (s.spool != -1)
-		close(s.spool);
 	clq_keeper_stop(keeper);
 	clq_conns_close(&s.conns);
 	return rc;

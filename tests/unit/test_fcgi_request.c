@@ -8,25 +8,21 @@
 #include "fcgi/fcgi_request.h"
 #include "fcgi/reply.h"
 #include "fcgi/scan.h"
-#include "fcgi/spool.h"
 
-#include <fcgiapp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static struct clq_arena *arena;
 static struct clq_scan scan;
 static struct clq_incoming in;
-static int spool;
 
 static void
 setup(void)
 {
 	arena = clq_arena_new();
-	cr_assert_eq(FCGX_Init(), 0);
+	cr_assert_eq(clq_feed_init(), CLQ_OK);
 	clq_scan_start(&scan, false, 1 << 20, 1 << 20);
 	scan.request_id = 1;
-	spool = -1;
 }
 
 static void
@@ -34,8 +30,6 @@ teardown(void)
 {
 	clq_scan_free(&scan);
 	clq_arena_free(&arena);
-	if (spool != -1)
-		close(spool);
 }
 
 TestSuite(incoming, .init = setup, .fini = teardown);
@@ -56,10 +50,12 @@ param(const char *name, const char *value)
 static struct clq_request *
 receive(const char *body)
 {
+	struct clq_feed feed;
+
 	if (body != NULL)
 		cr_assert(clq_bytes_add(&scan.body, body, strlen(body)));
-	cr_assert(clq_spool_write(&spool, &scan));
-	cr_assert_eq(clq_incoming_read(NULL, arena, spool, scan.body.len, NULL,
+	feed = clq_feed_of_scan(arena, &scan);
+	cr_assert_eq(clq_incoming_read(NULL, arena, &feed, scan.body.len, NULL,
 	    &in), CLQ_OK);
 	return in.req;
 }
