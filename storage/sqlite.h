@@ -20,6 +20,7 @@ enum {
 	SQ_MAGIC	= 0x73716c69,
 	SQ_STATEMENTS	= 128,	/* prepared ones kept per connection */
 	SQ_MAX_FIXED	= 64,	/* of which with a text known beforehand */
+	SQ_RECENT	= 256,	/* of which found without reading the text */
 	SQ_FACTS	= 64	/* that look-ups keep, 2 KiB each at most */
 };
 
@@ -73,6 +74,15 @@ struct sq_known {
 	struct sq_bytes	 value;
 };
 
+/* The clock of the list that is being changed; sqlite_clock.c. */
+struct sq_clock {
+	struct sq_bytes	 list;		/* resource and parent */
+	size_t		 split;		/* where the parent begins */
+	clq_msec	 t;
+	bool		 valid;
+	bool		 dirty;		/* later than what is stored */
+};
+
 struct sq_db {
 	unsigned		 magic;
 
@@ -91,9 +101,13 @@ struct sq_db {
 	pid_t			 pid;		/* whose connection it is */
 	struct sq_queue		*queue;		/* NULL: none to be had */
 	struct sq_prepared	 statements[SQ_STATEMENTS];
+	struct sq_prepared	*recent[SQ_RECENT];	/* by the address of
+						   the text */
 	uint64_t		 clock;
 	struct sq_bytes		 scratch;	/* of the SQL functions */
 	struct sq_known		 known;
+	struct sq_clock		 kept;		/* in the transaction */
+	struct sq_clock		 kept_at_mark;
 	struct clq_arena	*declared_arena;
 	struct sq_declared	*declared;
 	size_t			 ndeclared;
@@ -213,6 +227,40 @@ int sq_unlock(struct sq_db *q, bool commit);
  * CLQ_UNAVAILABLE or CLQ_READONLY, logged with the remedy. */
 enum clq_status sq_schema_check(struct sq_db *q, bool create) CLQ_MUST_CHECK;
 clq_backend_migrate_f sq_migrate;
+
+/* ---- sqlite_clock.c: the clocks of lists ------------------------------ */
+
+/* sq_prepare() of a literal whose first parameters are a list. */
+sqlite3_stmt *sq_prepare_for(struct sq_db *q, const char *sql,
+    const struct clq_coll *coll);
+
+/* What it shows, the newest object standing in for it. CLQ_NOT_FOUND if the
+ * list has neither. */
+enum clq_status sq_clock_read(struct sq_db *q, const struct clq_coll *coll,
+    clq_msec *out) CLQ_MUST_CHECK;
+
+/* In a writing transaction: set it, and what its next change would show. */
+enum clq_status sq_clock_set(struct sq_db *q, const struct clq_coll *coll,
+    clq_msec t) CLQ_MUST_CHECK;
+enum clq_status sq_clock_next(struct sq_db *q, const struct clq_coll *coll,
+    clq_msec *out) CLQ_MUST_CHECK;
+
+/*
+ * Reserve n consecutive timestamps for changes of a list; *first is the
+ * lowest. In a writing transaction.
+ */
+enum clq_status sq_bump(struct sq_db *q, const struct clq_coll *coll,
+    size_t n, clq_msec *first) CLQ_MUST_CHECK;
+clq_storage_timestamp_f sq_timestamp;
+
+/* Write what is kept: before a commit, and before others touch the table. */
+enum clq_status sq_clock_flush(struct sq_db *q) CLQ_MUST_CHECK;
+void sq_clock_forget(struct sq_db *q);
+
+/* With a savepoint, and with the way back to it. */
+void sq_clock_mark(struct sq_db *q);
+void sq_clock_undo(struct sq_db *q);
+void sq_clock_free(struct sq_db *q);
 
 /* ---- sqlite_known.c: what look-ups found out -------------------------- */
 
@@ -481,19 +529,11 @@ extern const struct clq_permission_ops sq_permission_ops;
 
 /* sqlite_objects.c; the others are in their files. */
 clq_storage_lookup_f sq_lookup;
-clq_storage_timestamp_f sq_timestamp;
 clq_storage_write_f sq_write;
 clq_storage_erase_f sq_erase;
 clq_storage_purge_f sq_purge;
 clq_storage_totals_f sq_totals;
 clq_storage_flush_f sq_flush;
-
-/*
- * Reserve n consecutive timestamps for changes of a list; *first is the
- * lowest. In a writing transaction.
- */
-enum clq_status sq_bump(struct sq_db *q, const struct clq_coll *coll,
-    size_t n, clq_msec *first) CLQ_MUST_CHECK;
 
 /* sqlite_list.c */
 clq_storage_list_f sq_list;

@@ -116,6 +116,7 @@ sq_free(struct sq_db **q)
 	sq_disconnect(*q);
 	free((*q)->scratch.p);
 	sq_known_free(*q);
+	sq_clock_free(*q);
 	clq_arena_free(&(*q)->declared_arena);
 	arena = (*q)->arena;
 	(*q)->magic = 0;
@@ -359,15 +360,15 @@ choose_place(struct sq_db *q)
 sqlite3_stmt *
 sq_prepare(struct sq_db *q, const char *sql, bool fixed)
 {
-	struct sq_prepared *p;
+	struct sq_prepared *p, **recent;
 	uint64_t hash;
 	int rc;
 
 	/* mostly the same literal as the last time */
-	for (p = q->statements; fixed && p < q->statements + SQ_STATEMENTS;
-	    p++)
-		if (p->sql == sql)
-			goto found;
+	recent = &q->recent[(uintptr_t)sql / 8 % SQ_RECENT];
+	p = *recent;
+	if (fixed && p != NULL && p->sql == sql)
+		goto found;
 	hash = hash_text(sql);
 	for (p = q->statements; p < q->statements + SQ_STATEMENTS; p++)
 		if (p->hash == hash && p->stmt != NULL &&
@@ -390,6 +391,7 @@ sq_prepare(struct sq_db *q, const char *sql, bool fixed)
 		return NULL;
 	}
 found:	p->used = ++q->clock;
+	*recent = p;
 	return p->stmt;
 }
 

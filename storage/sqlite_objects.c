@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects by id: look-ups, writes, timestamps; and the storage table.
- *
- * The clock of a list is its row in `timestamps`, the highest value ever given
- * out (section 03-7). Since writers come one after the other and commit before
- * the next begins, giving out the next value in the transaction is enough for
- * the sync promise. A list without a row (new, or purged) starts at the time,
- * or at its newest object if that is later.
+ * Objects by id: look-ups and writes; and the storage table.
  */
 #include "storage/sqlite.h"
 
@@ -17,144 +11,6 @@
 /* The largest integer that clients can compute with. Values beyond it are cut
  * to it, so that one more can always be given out. */
 #define MAX_TIMESTAMP	((clq_msec)1 << 53)
-
-static sqlite3_stmt *
-prepare_for(struct sq_db *q, const char *sql, const struct clq_coll *coll)
-{
-	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
-
-	if (stmt != NULL) {
-		sq_bind_str(q, stmt, 1, coll->resource);
-		sq_bind_str(q, stmt, 2, coll->parent);
-	}
-	return stmt;
-}
-
-/* The first column of the first row; CLQ_NOT_FOUND if it is null or no row. */
-static enum clq_status
-ask_int(struct sq_db *q, sqlite3_stmt *stmt, int64_t *out)
-{
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
-	status = sq_step(q, stmt);
-	if (status == CLQ_OK && sqlite3_column_type(stmt, 0) == SQLITE_NULL)
-		status = CLQ_NOT_FOUND;
-	if (status == CLQ_OK)
-		*out = sqlite3_column_int64(stmt, 0);
-	sq_done(stmt);
-	return status;
-}
-
-/* ---- the clock of a list ---------------------------------------------- */
-
-static enum clq_status
-stored_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
-{
-	return ask_int(q, prepare_for(q,
-	    "SELECT last_modified FROM timestamps"
-	    " WHERE resource = ?1 AND parent = ?2", coll), out);
-}
-
-static enum clq_status
-newest_object(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
-{
-	return ask_int(q, prepare_for(q,
-	    "SELECT max(last_modified) FROM objects"
-	    " WHERE resource = ?1 AND parent = ?2", coll), out);
-}
-
-/* The highest clock of all lists of a resource. */
-static enum clq_status
-latest_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
-{
-	sqlite3_stmt *stmt = sq_prepare(q,
-	    "SELECT max(last_modified) FROM timestamps"
-	    " WHERE resource = ?1", true);
-
-	if (stmt != NULL)
-		sq_bind_str(q, stmt, 1, coll->resource);
-	return ask_int(q, stmt, out);
-}
-
-/* CLQ_NOT_FOUND if the list has neither clock nor objects. */
-static enum clq_status
-current_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec *out)
-{
-	enum clq_status status;
-
-	if (sq_any_parent(coll))
-		return latest_timestamp(q, coll, out);
-	status = stored_timestamp(q, coll, out);
-	if (status == CLQ_NOT_FOUND)
-		status = newest_object(q, coll, out);
-	return status;
-}
-
-static enum clq_status
-store_timestamp(struct sq_db *q, const struct clq_coll *coll, clq_msec t)
-{
-	sqlite3_stmt *stmt = prepare_for(q,
-	    "INSERT INTO timestamps(resource, parent, last_modified)"
-	    " VALUES(?1, ?2, ?3) ON CONFLICT(resource, parent)"
-	    " DO UPDATE SET last_modified = excluded.last_modified", coll);
-
-	if (stmt == NULL)
-		return q->doomed;
-	sq_bind_int(q, stmt, 3, t);
-	return sq_run(q, stmt);
-}
-
-enum clq_status
-sq_bump(struct sq_db *q, const struct clq_coll *coll, size_t n,
-    clq_msec *first)
-{
-	clq_msec now = clq_now(), t = 0;
-	enum clq_status status = current_timestamp(q, coll, &t);
-
-	if (status == CLQ_NOT_FOUND)
-		t = now - 1;
-	else if (status != CLQ_OK)
-		return status;
-	t = t + 1 > now ? t + 1 : now;
-	status = store_timestamp(q, coll, t + (clq_msec)n - 1);
-	if (status == CLQ_OK)
-		*first = t;
-	return status;
-}
-
-enum clq_status
-sq_timestamp(void *self, const struct clq_coll *coll, clq_msec *out)
-{
-	struct sq_db *q = sq_self(self);
-	enum clq_status status = sq_start(q, false);
-	clq_msec t = 0;
-
-	if (status == CLQ_OK && sq_any_parent(coll)) {
-		status = latest_timestamp(q, coll, &t);
-		if (status == CLQ_NOT_FOUND) {
-			t = clq_now();
-			status = CLQ_OK;
-		}
-	} else if (status == CLQ_OK) {
-		status = stored_timestamp(q, coll, &t);
-	}
-	if (status == CLQ_NOT_FOUND) {
-		status = newest_object(q, coll, &t);
-		if (status == CLQ_NOT_FOUND) {
-			if (q->mode == CLQ_TX_READ)
-				return CLQ_READONLY;
-			t = clq_now();
-			status = CLQ_OK;
-		}
-		if (status == CLQ_OK && q->mode == CLQ_TX_WRITE)
-			status = store_timestamp(q, coll, t);
-	}
-	if (status == CLQ_OK)
-		*out = t;
-	return status;
-}
 
 /* ---- writes ----------------------------------------------------------- */
 
@@ -168,7 +24,7 @@ struct before {
 static enum clq_status
 find_before(struct sq_db *q, const struct clq_write *w, struct before *b)
 {
-	sqlite3_stmt *stmt = prepare_for(q,
+	sqlite3_stmt *stmt = sq_prepare_for(q,
 	    "SELECT deleted, last_modified FROM objects"
 	    " WHERE resource = ?1 AND parent = ?2 AND id = ?3", &w->coll);
 	enum clq_status status;
@@ -194,7 +50,7 @@ static enum clq_status
 find_free(struct sq_db *q, const struct clq_write *w, const struct before *b,
     clq_msec limit, clq_msec *t)
 {
-	sqlite3_stmt *stmt = prepare_for(q,
+	sqlite3_stmt *stmt = sq_prepare_for(q,
 	    "SELECT last_modified FROM objects INDEXED BY objects_modified"
 	    " WHERE resource = ?1 AND parent = ?2 AND last_modified >= ?3"
 	    " ORDER BY last_modified", &w->coll);
@@ -228,17 +84,17 @@ choose_timestamp(struct sq_db *q, const struct clq_write *w,
 		return sq_bump(q, &w->coll, 1, out);
 	if (t > MAX_TIMESTAMP)
 		t = MAX_TIMESTAMP;
-	status = current_timestamp(q, &w->coll, &current);
+	status = sq_clock_read(q, &w->coll, &current);
 	if (status == CLQ_NOT_FOUND) {
 		/* The list begins now, whatever is imported into it. */
 		current = clq_now();
 		*out = t;
-		return store_timestamp(q, &w->coll, t > current ? t :
+		return sq_clock_set(q, &w->coll, t > current ? t :
 		    current);
 	}
 	if (status == CLQ_OK && t > current) {
 		*out = t;
-		return store_timestamp(q, &w->coll, t);
+		return sq_clock_set(q, &w->coll, t);
 	}
 	if (status == CLQ_OK)
 		status = find_free(q, w, b, current, &t);
@@ -254,7 +110,7 @@ static enum clq_status
 store_object(struct sq_db *q, const struct clq_write *w, clq_msec t)
 {
 	bool gone = w->op == CLQ_WRITE_DELETE;
-	sqlite3_stmt *stmt = prepare_for(q,
+	sqlite3_stmt *stmt = sq_prepare_for(q,
 	    "INSERT INTO objects(resource, parent, id, last_modified,"
 	    " deleted, data) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
 	    " ON CONFLICT(resource, parent, id) DO UPDATE SET"
@@ -270,6 +126,37 @@ store_object(struct sq_db *q, const struct clq_write *w, clq_msec t)
 	return sq_run(q, stmt);
 }
 
+/*
+ * Create what most likely was never there, without a look first. CLQ_CONFLICT:
+ * it was, living or dead, and nothing was done.
+ */
+static enum clq_status
+create(struct sq_db *q, struct clq_write *w)
+{
+	sqlite3_stmt *stmt;
+	enum clq_status status;
+	clq_msec t = 0;
+
+	if ((status = sq_clock_next(q, &w->coll, &t)) != CLQ_OK)
+		return status;
+	stmt = sq_prepare_for(q,
+	    "INSERT INTO objects(resource, parent, id, last_modified,"
+	    " deleted, data) VALUES(?1, ?2, ?3, ?4, 0, ?5)"
+	    " ON CONFLICT(resource, parent, id) DO NOTHING", &w->coll);
+	if (stmt == NULL)
+		return q->doomed;
+	sq_bind_str(q, stmt, 3, w->id);
+	sq_bind_int(q, stmt, 4, t);
+	sq_bind_str(q, stmt, 5, w->data);
+	if ((status = sq_run(q, stmt)) != CLQ_OK)
+		return status;
+	if (sqlite3_changes(q->db) == 0)
+		return CLQ_CONFLICT;
+	w->last_modified = t;
+	w->status = CLQ_OK;
+	return sq_clock_set(q, &w->coll, t);
+}
+
 static enum clq_status
 write_one(struct sq_db *q, struct clq_write *w)
 {
@@ -278,10 +165,13 @@ write_one(struct sq_db *q, struct clq_write *w)
 	clq_msec t = 0;
 	bool alive;
 
+	sq_known_drop(q, SQ_FACT_OBJECT, w->id);
+	if (w->op == CLQ_WRITE_CREATE && !w->has_timestamp &&
+	    (status = create(q, w)) != CLQ_CONFLICT)
+		return status;
 	status = find_before(q, w, &b);
 	if (status != CLQ_OK)
 		return status;
-	sq_known_drop(q, SQ_FACT_OBJECT, w->id);
 	alive = b.exists && !b.deleted;
 	if (w->op == CLQ_WRITE_CREATE && alive) {
 		w->status = CLQ_CONFLICT;
@@ -324,7 +214,7 @@ sync_writes(void *self)
 static enum clq_status
 find_object(struct sq_db *q, struct clq_arena *arena, struct clq_want *w)
 {
-	sqlite3_stmt *stmt = prepare_for(q,
+	sqlite3_stmt *stmt = sq_prepare_for(q,
 	    "SELECT last_modified, data FROM objects WHERE resource = ?1"
 	    " AND parent = ?2 AND id = ?3 AND deleted = 0", &w->coll);
 	enum clq_status status;
@@ -404,7 +294,7 @@ sq_lookup(void *self, struct clq_lookup *l)
 		status = find_objects(q, l);
 	if (status == CLQ_OK && l->timestamp_of != NULL) {
 		l->timestamp = 0;
-		status = current_timestamp(q, l->timestamp_of, &l->timestamp);
+		status = sq_clock_read(q, l->timestamp_of, &l->timestamp);
 		if (status == CLQ_NOT_FOUND)
 			status = CLQ_OK;
 	}

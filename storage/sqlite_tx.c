@@ -119,8 +119,11 @@ sq_start(struct sq_db *q, bool write)
 {
 	enum clq_status status = start(q, write);
 
-	if (write && status == CLQ_OK)
-		sq_known_forget(q);
+	if (!write || status != CLQ_OK)
+		return status;
+	sq_known_forget(q);
+	status = sq_clock_flush(q);
+	sq_clock_forget(q);
 	return status;
 }
 
@@ -166,6 +169,9 @@ sq_finish(void *self, bool commit)
 
 	if (commit && !q->begun)
 		return misuse(q, "commit outside a transaction");
+	if (q->started && commit && status == CLQ_OK)
+		status = sq_clock_flush(q);
+	sq_clock_forget(q);
 	if (q->started) {
 		rc = sq_unlock(q, commit && status == CLQ_OK);
 		if (rc != SQLITE_OK)
@@ -191,6 +197,7 @@ sq_savepoint(void *self)
 	if (status == CLQ_OK)
 		status = run_fixed(q, "SAVEPOINT mark");
 	q->marked = status == CLQ_OK;
+	sq_clock_mark(q);
 	return status;
 }
 
@@ -205,6 +212,7 @@ sq_rollback(void *self)
 	if (!q->marked)
 		return misuse(q, "no mark to go back to");
 	sq_known_forget(q);
+	sq_clock_undo(q);
 	return run_fixed(q, "ROLLBACK TO mark");
 }
 
