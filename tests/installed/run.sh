@@ -28,6 +28,18 @@ export LD_LIBRARY_PATH=${pc%/pkgconfig/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PATH="$root$prefix/bin:$root$prefix/sbin:$PATH"
 export CLQ_PLUGIN_PATH=${pc%/pkgconfig/*}/cliquet	# not where it will be
 
+# ---- the documentation -----------------------------------------------------
+
+doc=$(find "$root" -path '*/doc/cliquet' -type d)
+diff <(cd "$src" && find docs -type f -name '*.md' | sort) \
+    <(cd "$doc" && find docs -type f -name '*.md' | sort) > "$dir/doc.log" 2>&1
+result "all pages are installed" $? "$dir/doc.log"
+(cd "$doc" && grep -o '](docs/[^)#]*' README.md | cut -c3- | sort -u |
+    while read -r page; do [ -e "$page" ] || echo "no $page"; done) \
+    > "$dir/doc.log" 2>&1
+[ ! -s "$dir/doc.log" ]
+result "and found from README.md" $? "$dir/doc.log"
+
 # ---- a new project ---------------------------------------------------------
 
 cd "$dir" || exit 99

@@ -135,6 +135,15 @@ else
 	echo "ok - lintian # SKIP no lintian"
 fi
 
+dpkg-deb -c "$dir"/debs/cliquet_*.deb | awk '{ print $6 }' > "$dir/log"
+(cd "$src" && find docs -type f -name '*.md') | while read -r page; do
+	grep -q -x "./usr/share/doc/cliquet/$page" "$dir/log" ||
+	    echo "no $page"
+done > "$dir/lacking"
+[ ! -s "$dir/lacking" ]
+result "all pages of the documentation are in cliquet, as they are" $? \
+    "$dir/lacking"
+
 # A second version, for upgrades: the same with another number.
 newer=$version+1
 mkdir "$dir/newer"
