@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The error numbers of the protocol (section 02-2) by name, as clq_fail() takes
- * them. Each has an HTTP status, given here, and most a default message; an
- * application may use numbers of its own, which are answered with status 500
- * unless clq_fail_as() says otherwise.
+ * The error numbers of the protocol by name (section 02-2).
+ *
+ * For clq_fail(). Each has an HTTP status, given here, and most a default
+ * message; an application may use numbers of its own, which are answered with
+ * status 500 unless clq_fail_as() says otherwise.
  */
 #ifndef CLQ_ERRORS_H
 #define CLQ_ERRORS_H
