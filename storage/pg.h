@@ -117,8 +117,8 @@ enum pg_fixed {
 	PG_TIMESTAMP_INIT,
 	PG_LATEST,
 	PG_ENSURE,
-	PG_WRITE,		/* and the next five: pg_write.c */
-	PG_WRITE_LAST = PG_WRITE + 5,
+	PG_WRITE,		/* and the next eight: pg_write.c */
+	PG_WRITE_LAST = PG_WRITE + 8,
 	PG_ERASE,
 	PG_ERASE_TIMES,
 	PG_PURGE,
@@ -136,6 +136,7 @@ enum pg_fixed {
 	PG_ACL,
 	PG_ACLS,
 	PG_ACE_REPLACE,
+	PG_ACE_SET,
 	PG_ACE_ADD,
 	PG_ACE_REMOVE,
 	PG_ACE_DELETE,

@@ -14,13 +14,15 @@
  * $1 and $2 object and permission to set, $3, $4 and $5 entries: object,
  * permission, principal. What stays is not touched. What goes is searched for
  * on its own and deleted by its place, for a planner that knows nothing of the
- * table.
+ * table. Arrays come by a sub-select, as in pg_write.c.
  */
 static const struct pg_stmt ace_replace = { PG_ACE_REPLACE,
 	"WITH s AS MATERIALIZED (SELECT DISTINCT object, permission"
-	" FROM unnest($1::text[], $2::text[]) AS u(object, permission)),"
+	" FROM unnest((SELECT $1::text[]), (SELECT $2::text[]))"
+	" AS u(object, permission)),"
 	" n AS MATERIALIZED (SELECT DISTINCT object, permission, principal"
-	" FROM unnest($3::text[], $4::text[], $5::text[])"
+	" FROM unnest((SELECT $3::text[]), (SELECT $4::text[]),"
+	" (SELECT $5::text[]))"
 	" AS u(object, permission, principal)),"
 	" o AS MATERIALIZED (SELECT a.place FROM s CROSS JOIN LATERAL"
 	" (SELECT ctid AS place, principal FROM access_control_entries"
@@ -33,6 +35,17 @@ static const struct pg_stmt ace_replace = { PG_ACE_REPLACE,
 	" INSERT INTO access_control_entries"
 	" (object_id, permission, principal)"
 	" SELECT n.object, n.permission, n.principal FROM n"
+	" ON CONFLICT (object_id, permission, principal) DO NOTHING" };
+/* The same for $1 one object and $2 one permission: $3 its principals. */
+static const struct pg_stmt ace_set = { PG_ACE_SET,
+	"WITH o AS MATERIALIZED (SELECT ctid AS place"
+	" FROM access_control_entries WHERE object_id = $1"
+	" AND permission = $2 AND principal <> ALL ($3::text[])),"
+	" d AS (DELETE FROM access_control_entries AS a USING o"
+	" WHERE a.ctid = o.place)"
+	" INSERT INTO access_control_entries"
+	" (object_id, permission, principal)"
+	" SELECT $1, $2, n FROM unnest((SELECT $3::text[])) AS n"
 	" ON CONFLICT (object_id, permission, principal) DO NOTHING" };
 static const struct pg_stmt ace_add = { PG_ACE_ADD,
 	"INSERT INTO access_control_entries"
@@ -192,6 +205,19 @@ add_entry(struct clq_arena *arena, struct entries *e, struct clq_str object,
 	clq_strs_add(arena, &e->permissions, permission);
 }
 
+/* What becomes of most new objects: a permission for who made it. */
+static void
+send_one(struct pg_db *db, struct clq_str uri, const struct clq_ace *ace)
+{
+	struct pg_args args;
+
+	pg_args_init(&args, db->tx_arena);
+	pg_arg_text(&args, uri);
+	pg_arg_text(&args, ace->permission);
+	pg_arg_strs(&args, ace->principals);
+	pg_exec(db, &ace_set, &args, NULL, NULL);
+}
+
 void
 pg_send_aces(struct pg_db *db, struct pg_op *const *ops, size_t n)
 {
@@ -201,6 +227,10 @@ pg_send_aces(struct pg_db *db, struct pg_op *const *ops, size_t n)
 	struct pg_args args;
 	size_t i, j;
 
+	if (n == 1 && ops[0]->acl.n == 1) {
+		send_one(db, ops[0]->uri, ops[0]->acl.aces);
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		ace = ops[i]->acl.aces;
 		for (; ace < ops[i]->acl.aces + ops[i]->acl.n; ace++) {

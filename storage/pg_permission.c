@@ -30,7 +30,8 @@ static const struct pg_stmt bounds_of = { PG_BOUNDS,
 	" WHERE a.object_id = b.object AND a.permission = b.permission"
 	" AND a.principal = ANY ((SELECT who FROM p)::text[]) LIMIT 1)"
 	" IS NOT NULL"
-	" FROM unnest($1::text[], $2::text[]) WITH ORDINALITY"
+	" FROM unnest((SELECT $1::text[]), (SELECT $2::text[]))"
+	" WITH ORDINALITY"
 	" AS b(object, permission, k) ORDER BY b.k" };
 static const struct pg_stmt acl_of = { PG_ACL,
 	"SELECT permission, principal FROM access_control_entries"

@@ -13,18 +13,20 @@
 
 /*
  * The limit, and OFFSET, keep it a search for each item: a planner that knows
- * little of the table could as well read all of it.
+ * little of the table could as well read all of it. Arrays as in pg_write.c.
  *
  * $1 resource, $2 parent, $3 ids
  */
 static const struct pg_stmt find_many = { PG_FIND_MANY,
-	"SELECT w.k, f.last_modified, f.data FROM unnest($3::text[])"
+	"SELECT w.k, f.last_modified, f.data"
+	" FROM unnest((SELECT $3::text[]))"
 	" WITH ORDINALITY AS w(id, k) CROSS JOIN LATERAL"
 	" (SELECT last_modified, data FROM objects AS o WHERE "
 	PG_OBJECT("o", "w.id") " AND " PG_LIVING("o") " LIMIT 1) AS f" };
 /* $1 URIs */
 static const struct pg_stmt acls_of = { PG_ACLS,
-	"SELECT w.uri, a.permission, a.principal FROM unnest($1::text[])"
+	"SELECT w.uri, a.permission, a.principal"
+	" FROM unnest((SELECT $1::text[]))"
 	" AS w(uri) CROSS JOIN LATERAL (SELECT permission, principal"
 	" FROM access_control_entries WHERE object_id = w.uri OFFSET 0) AS a"
 	" ORDER BY w.uri COLLATE \"C\", a.permission COLLATE \"C\","
