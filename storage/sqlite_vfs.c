@@ -13,11 +13,19 @@
  *
  * A write that fails is told by the call that made it necessary, which is part
  * of the same commit.
+ *
+ * Reading is by a mapping: when another worker has committed, SQLite reads all
+ * its pages again, most of them from the log.
  */
 #include "storage/sqlite.h"
 
 /* The most that the system's VFS takes at once: it counts in 17 bits. */
 enum { GATHER_BYTES = (128 << 10) - 1 };
+
+enum {
+	MAP_BYTES	= 64 << 20,	/* of the log at most */
+	MAP_STEP	= 1 << 20	/* it grew by this: again */
+};
 
 /* The log; the file of the system's VFS comes after it. */
 struct gathered {
@@ -26,6 +34,7 @@ struct gathered {
 	unsigned char	*bytes;		/* GATHER_BYTES; NULL: not yet */
 	int		 n;		/* of which not written */
 	sqlite3_int64	 at;		/* where they belong */
+	sqlite3_int64	 mapped;	/* for reading */
 };
 
 static sqlite3_vfs gathering;
@@ -71,13 +80,37 @@ log_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
 	return SQLITE_OK;
 }
 
-/* Frames that a transaction larger than the cache wrote, not committed. */
+/*
+ * The log as it is now, mapped: the system's VFS then copies from memory what
+ * it would read. Whatever a reader may ask for was written before, so it lies
+ * within the file. A log that grows is mapped anew now and then.
+ */
+static void
+map(struct gathered *g)
+{
+	const sqlite3_io_methods *m = g->real->pMethods;
+	sqlite3_int64 size = 0, most = MAP_BYTES;
+	void *p = NULL;
+
+	if (m->iVersion < 3 ||
+	    m->xFileControl(g->real, SQLITE_FCNTL_MMAP_SIZE, &most) !=
+	    SQLITE_OK || m->xFileSize(g->real, &size) != SQLITE_OK)
+		return;
+	g->mapped = size;
+	(void)m->xUnfetch(g->real, 0, NULL);	/* the old one */
+	if (m->xFetch(g->real, 0, 1, &p) == SQLITE_OK && p != NULL)
+		(void)m->xUnfetch(g->real, 0, p);
+}
+
+/* Flushed for frames that a transaction larger than the cache wrote. */
 static int
 log_read(sqlite3_file *file, void *p, int n, sqlite3_int64 at)
 {
 	struct gathered *g = of(file);
 	int rc = flush(g);
 
+	if (at >= g->mapped + MAP_STEP && at < MAP_BYTES)
+		map(g);
 	return rc != SQLITE_OK ? rc :
 	    g->real->pMethods->xRead(g->real, p, n, at);
 }

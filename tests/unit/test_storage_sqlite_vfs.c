@@ -133,6 +133,54 @@ VfsTest(log, forgets_what_is_undone)
 	cr_expect(is_whole(copy_of_files()));
 }
 
+/* What another worker, which maps the log, sees of them. */
+static int64_t
+seen_by(struct sq_db *db, char letter)
+{
+	struct clq_want want = { .coll = list };
+	struct clq_lookup l = { .arena = arena, .wants = &want, .nwants = 1 };
+	int n = 0;
+
+	cr_assert_eq(sq_begin(db, CLQ_TX_READ), CLQ_OK);
+	do {
+		want.id = clq_arena_printf(arena, "%c%d", letter, n);
+		cr_assert_eq(sq_lookup(db, &l), CLQ_OK);
+		if (want.found)
+			cr_assert_eq(want.object.data.len, (size_t)LARGE);
+		if (want.found)
+			cr_assert_eq(want.object.data.p[LARGE - 1], letter);
+		n++;
+	} while (want.found);
+	cr_assert_eq(sq_finish(db, true), CLQ_OK);
+	return n - 1;
+}
+
+VfsTest(log, may_grow_and_be_cut_by_others)
+{
+	struct sq_db *other = NULL;
+	struct stat st;
+	int i;
+
+	cr_assert_eq(sq_new(settings, path, &other), CLQ_OK);
+	cr_assert_eq(sq_open(other), CLQ_OK);
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(sq_begin(q, CLQ_TX_WRITE), CLQ_OK);
+		cr_assert(add((char)('a' + i), 100));
+		cr_assert_eq(sq_finish(q, true), CLQ_OK);
+		cr_assert_eq(seen_by(other, (char)('a' + i)), 100);
+		if (i % 2 == 0)
+			continue;
+		cr_expect_eq(found_in(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
+		    0);
+		cr_assert_eq(stat(clq_arena_printf(arena, "%s-wal", path).p,
+		    &st), 0);
+		cr_expect_eq(st.st_size, 0);
+		cr_assert_eq(seen_by(other, 'a'), 100);
+	}
+	sq_close(other);
+	cr_expect(is_whole(path));
+}
+
 static void
 limit_files(rlim_t bytes)
 {
