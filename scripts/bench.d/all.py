@@ -324,13 +324,13 @@ def main():
     p.add_argument('folder')
     p.add_argument('build')
     p.add_argument('--storage', default='sqlite')
-    p.add_argument('--seconds', type=float, default=1.5)
+    p.add_argument('--seconds', type=float, default=1.0)
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--million', type=int, default=10 ** 6)
     p.add_argument('--clients', type=int, default=16)
     p.add_argument('--endure', type=int, default=10 ** 6)
     p.add_argument('--kinto', default='', help='its virtual environment')
-    p.add_argument('--budget', type=int, default=500,
+    p.add_argument('--budget', type=int, default=420,
                    help='seconds after which there is one round of each')
     p.add_argument('--out', required=True)
     o = p.parse_args()
