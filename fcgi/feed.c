@@ -4,20 +4,26 @@
  *
  * OS_Read() is declared in libfcgi's <fcgios.h>; the program's definition goes
  * before the library's, as for any shared library. Whether it does is found
- * out at the start, with a small request: with another kind of library nothing
- * could be served.
+ * out at the start, with a small request. Where the library was linked so that
+ * it calls its own (-Bsymbolic, as some distributions do), requests go to it
+ * through a file in memory, which costs three system calls each.
  */
 #include "feed.h"
 
 #include <cliquet/log.h>
 
+#include <errno.h>
 #include <fcgios.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* A number that no descriptor has, in case that libfcgi wants to close it. */
 enum { NO_FD = 0x3fffffff };
 
 static struct clq_feed rest;
 static size_t taken;		/* bytes of the first piece of rest */
+static bool by_file;		/* libfcgi reads with its own OS_Read() */
+static int file = -1;		/* for that; -1: none yet */
 
 __attribute__((visibility("default"))) int
 OS_Read(int fd, char *buf, size_t len)
@@ -50,16 +56,46 @@ set(struct clq_feed feed)
 	taken = 0;
 }
 
+static bool
+write_all(const char *p, size_t n)
+{
+	ssize_t done;
+
+	for (; n > 0; p += done, n -= (size_t)done)
+		if ((done = write(file, p, n)) <= 0)
+			return false;
+	return true;
+}
+
+static bool
+fill_file(const struct clq_feed *feed)
+{
+	bool ok;
+	size_t i;
+
+	if (file == -1)
+		file = memfd_create("cliquet-request", MFD_CLOEXEC);
+	ok = file != -1 && ftruncate(file, 0) == 0 &&
+	    lseek(file, 0, SEEK_SET) == 0;
+	for (i = 0; ok && i < feed->n; i++)
+		ok = write_all(feed->iov[i].iov_base, feed->iov[i].iov_len);
+	ok = ok && lseek(file, 0, SEEK_SET) == 0;
+	if (!ok)
+		clq_log_err("memory file: %s", strerror(errno));
+	return ok;
+}
+
 bool
 clq_feed_accept(FCGX_Request *r, const struct clq_feed *feed)
 {
-	if (FCGX_InitRequest(r, -1, 0) != 0)
+	if (FCGX_InitRequest(r, -1, 0) != 0 || (by_file && !fill_file(feed)))
 		return false;
-	r->ipcFd = NO_FD;
+	r->ipcFd = by_file ? file : NO_FD;
 	r->keepConnection = 1;	/* or it begins with closing it */
 	set(*feed);
 	if (FCGX_Accept_r(r) == 0)
 		return true;
+	file = -1;		/* libfcgi has closed it */
 	set((struct clq_feed){ NULL, 0 });
 	return false;
 }
@@ -155,10 +191,18 @@ clq_feed_init(void)
 		clq_log_err("libfcgi does not start");
 		return CLQ_FAILED;
 	}
+	by_file = false;
+	if (!is_read())
+		clq_feed_by_file();
 	if (is_read())
 		return CLQ_OK;
-	clq_log_err("libfcgi does not read through OS_Read(); link with the "
-	    "shared library of Debian (libfcgi0ldbl), or with one built "
-	    "without -Bsymbolic");
+	clq_log_err("libfcgi accepts no request, neither from memory nor from "
+	    "a file");
 	return CLQ_FAILED;
+}
+
+void
+clq_feed_by_file(void)
+{
+	by_file = true;
 }

@@ -26,9 +26,12 @@ struct clq_feed {
 
 /*
  * Start libfcgi, once in a process, before signal handlers are set (it sets
- * some). CLQ_FAILED (logged) if it does not start, or reads past us.
+ * some), and find out how it reads. CLQ_FAILED (logged) if it does not start.
  */
 enum clq_status clq_feed_init(void) CLQ_MUST_CHECK;
+
+/* From now on through a file, whatever libfcgi is like. */
+void clq_feed_by_file(void);
 
 /* Have libfcgi accept the request in feed, which must last until done; false if
  * it does not like it (there is nothing to be done then). */

@@ -32,6 +32,13 @@ teardown(void)
 	clq_arena_free(&arena);
 }
 
+static void
+setup_file(void)
+{
+	setup();
+	clq_feed_by_file();
+}
+
 TestSuite(incoming, .init = setup, .fini = teardown);
 
 static void
@@ -252,4 +259,38 @@ Test(incoming, headers_beyond_a_record)
 	cr_expect_gt(out.len, 120000);
 	cr_expect_eq(memcmp(out.p + out.len - 8, "\r\n\r\nbody", 8), 0);
 	free(out.p);
+}
+
+/* ---- with a libfcgi that reads for itself --------------------------------- */
+
+TestSuite(incoming_by_file, .init = setup_file, .fini = teardown);
+
+Test(incoming_by_file, requests_come_one_after_the_other)
+{
+	static const char *const bodies[] = { "first", "", "a longer third" };
+	struct clq_request *req;
+
+	for (size_t i = 0; i < 3; i++) {
+		param("REQUEST_METHOD", "POST");
+		param("REQUEST_URI", "/v1/x");
+		req = receive(bodies[i]);
+		cr_expect_eq(req->method, CLQ_METHOD_POST);
+		cr_expect(clq_str_is(req->raw_path, "/v1/x"));
+		cr_expect(clq_str_is(req->body, bodies[i]));
+		clq_scan_free(&scan);
+		clq_scan_start(&scan, false, 1 << 20, 1 << 20);
+		scan.request_id = 1;
+	}
+}
+
+Test(incoming_by_file, a_refused_one_leaves_room_for_the_next)
+{
+	struct iovec nothing = { NULL, 0 };
+	struct clq_feed none = { &nothing, 1 };
+
+	cr_expect_eq(clq_incoming_read(NULL, arena, &none, 0, NULL, &in),
+	    CLQ_FAILED);
+	param("REQUEST_METHOD", "GET");
+	param("REQUEST_URI", "/v1/");
+	cr_expect_eq(receive(NULL)->method, CLQ_METHOD_GET);
 }
