@@ -263,27 +263,36 @@ keep_rest(struct clq_conn *c, const struct iovec *iov, size_t n, size_t skip)
 	return true;
 }
 
+static ssize_t
+send_some(int fd, const struct iovec *iov, size_t n)
+{
+	struct msghdr msg = {
+		.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n,
+	};
+	ssize_t got;
+
+	do
+		got = n == 1 ? send(fd, iov->iov_base, iov->iov_len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL) :
+		    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (got == -1 && errno == EINTR);
+	return got;
+}
+
 bool
 clq_conn_send(struct clq_conns *t, struct clq_conn *c,
     const struct iovec *iov, size_t n)
 {
 	size_t i = 0, k, want;
-	struct msghdr msg;
 	ssize_t got;
 
 	c->served = true;
 	while (i < n) {
 		k = n - i < IOV_MAX ? n - i : IOV_MAX;
-		memset(&msg, 0, sizeof msg);
-		msg.msg_iov = (struct iovec *)(uintptr_t)(iov + i);
-		msg.msg_iovlen = k;
 		want = 0;
 		for (size_t j = i; j < i + k; j++)
 			want += iov[j].iov_len;
-		do
-			got = sendmsg(c->fd, &msg, MSG_DONTWAIT |
-			    MSG_NOSIGNAL);
-		while (got == -1 && errno == EINTR);
+		got = send_some(c->fd, iov + i, k);
 		if (got == -1 && errno == EAGAIN)
 			got = 0;
 		if (got == -1) {	/* the peer has lost interest */

@@ -3,8 +3,8 @@
  * Answers as FastCGI records.
  *
  * libfcgi would cut them into records of 8 KiB, one write each. An answer is
- * laid out here as one vector over the response's own memory and goes out with
- * one call. In a worker.
+ * laid out here as one vector, of a longer one over the response's own memory,
+ * and goes out with one call. In a worker.
  */
 #ifndef CLQ_FCGI_REPLY_H
 #define CLQ_FCGI_REPLY_H

@@ -243,7 +243,7 @@ serve(struct state *s, struct clq_conn *c, const struct clq_whole *whole)
 		c->hinted = true;
 	atomic_store(&s->conns.table->busy, -1);
 	clq_arena_reset(s->arena);
-	end = clq_monotonic();
+	end = kept ? c->since : clq_monotonic();
 	clq_slot_end(w->slot, end, w->conf->slow_request);
 	if (end - now >= HURRY_MS / 2)
 		s->swept = 0;	/* places of connections given away */

@@ -205,7 +205,8 @@ unwrap(const struct clq_reply *r, unsigned id, bool hint)
 
 Test(incoming, answer_is_laid_out_in_records)
 {
-	static const size_t sizes[] = { 0, 1, 65534, 65535, 65536, 200000 };
+	static const size_t sizes[] = { 0, 1, 2048, 2049, 65534, 65535,
+		65536, 200000 };
 	static char body[200000];
 
 	memset(body, 'x', sizeof body);
@@ -219,8 +220,8 @@ Test(incoming, answer_is_laid_out_in_records)
 		req->response.status = 412;
 		clq_set_header(req, "X-Y", CLQ_STR("z"));
 		req->response.body = (struct clq_str){ body, sizes[i] };
-		r = clq_reply_build(req, 0x1234, i % 2 == 0);
-		out = unwrap(&r, 0x1234, i % 2 == 0);
+		r = clq_reply_build(req, 0x1234, i % 3 == 0);
+		out = unwrap(&r, 0x1234, i % 3 == 0);
 		cr_assert_eq(out.len, sizeof head - 1 + sizes[i]);
 		cr_expect_eq(memcmp(out.p, head, sizeof head - 1), 0);
 		free(out.p);
