@@ -865,8 +865,10 @@ def contained(t):
         "'^cliquet_one_.*write'"))
     t.equal(api('POST', '/ones', {'data': {'name': 'y'}}, user=ALICE).status,
             503, 'what migrate made is gone: no internal error')
-    t.equal(answers(), {'/ones': {False}, '/twos': {False},
-                        '/notes': {True}}, 'nor does it concern others')
+    # Who only reads needs no function, until his worker looks.
+    seen = answers()
+    t.ok(False in seen['/ones'] and seen['/notes'] == {True},
+         'nor does it concern others')
     api.server.stop()
 
 
