@@ -176,7 +176,7 @@ enum pg_fixed {
 #define PG_LIVING(o)	o ".deleted IS NOT TRUE"
 /* The timestamp of a list; NULL: nothing was ever in it. */
 #define PG_LIST_TIME(resource, parent)					\
-	"SELECT GREATEST((SELECT last_modified FROM timestamps"		\
+	"GREATEST((SELECT last_modified FROM timestamps"		\
 	" WHERE parent_id = " parent " AND resource_name = " resource "),"	\
 	" (SELECT last_modified FROM objects"				\
 	" WHERE parent_id = " parent " AND resource_name = " resource	\
@@ -565,6 +565,8 @@ struct pg_sql {
 	int			 part;		/* which: enum pg_part */
 	bool			 row_id;	/* no tombstones among them */
 	bool			 plan_anew;	/* the plan depends on values */
+	bool			 plan_once;	/* it does not: times are hidden
+						   from the planner */
 };
 
 enum pg_column { PG_DOCUMENT, PG_ID, PG_MODIFIED };

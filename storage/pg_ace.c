@@ -56,7 +56,7 @@ static const struct pg_stmt ace_remove = { PG_ACE_REMOVE,
 	" WHERE object_id = $1 AND permission = $2 AND principal = $3" };
 static const struct pg_stmt ace_delete = { PG_ACE_DELETE,
 	"DELETE FROM access_control_entries"
-	" WHERE object_id = ANY ($1::text[])" };
+	" WHERE object_id = ANY ((SELECT $1::text[])::text[])" };
 static const struct pg_stmt ace_delete_range = { PG_ACE_DELETE_RANGE,
 	"DELETE FROM access_control_entries WHERE object_id >= $1"
 	" AND ($2::text IS NULL OR object_id < $2)" };

@@ -46,7 +46,7 @@ enum column { KIND, TIME, DATA, NAME, PRINCIPAL };
 	" UNION ALL SELECT 'a', NULL, NULL, permission, principal"	\
 	" FROM access_control_entries WHERE object_id = " uri
 #define LIST(resource, parent)						\
-	" UNION ALL SELECT 't', (" PG_LIST_TIME(resource, parent) "),"	\
+	" UNION ALL SELECT 't', " PG_LIST_TIME(resource, parent) ","	\
 	" NULL, NULL, NULL"
 
 /* By the number of objects, whether there is an ACL, and a list. */

@@ -15,7 +15,7 @@ static const struct pg_stmt find = { PG_FIND,
 	"SELECT last_modified, data FROM objects AS o WHERE "
 	PG_OBJECT("o", "$3") " AND " PG_LIVING("o") };
 static const struct pg_stmt timestamp = { PG_TIMESTAMP,
-	PG_LIST_TIME("$1", "$2") };
+	"SELECT " PG_LIST_TIME("$1", "$2") };
 /* Of all lists of a resource; the second parameter is not a parent then. */
 static const struct pg_stmt latest = { PG_LATEST,
 	"SELECT max(last_modified) FROM timestamps"

@@ -343,6 +343,19 @@ add_scan(struct pg_sql *b, const struct clq_query *q, struct pg_field *f,
 	add_order(b, q, f, n);
 }
 
+/* True if the list's own order decides all: there is one plan. */
+static bool
+is_walk(const struct clq_query *q)
+{
+	size_t i;
+
+	for (i = 0; i < q->nfilters; i++)
+		if (column_of(q->filters[i].field) != PG_MODIFIED)
+			return false;
+	return q->only_ids == NULL && (q->nsorts == 0 ||
+	    column_of(q->sorts[0].field) == PG_MODIFIED);
+}
+
 void
 pg_sql_objects(struct pg_sql *b, const struct clq_query *q)
 {
@@ -353,6 +366,7 @@ pg_sql_objects(struct pg_sql *b, const struct clq_query *q)
 		add_scan(b, q, f, n);
 		return;
 	}
+	b->plan_once = is_walk(q);
 	pg_sql_add(b, "SELECT id, last_modified, deleted, data");
 	pg_sql_add(b, pg_any_parent(&q->coll) ? ", parent_id" : "");
 	pg_sql_where(b, q, q->include_deleted);
