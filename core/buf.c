@@ -84,12 +84,25 @@ clq_buf_adds(struct clq_buf *b, const char *c)
 void
 clq_buf_addint(struct clq_buf *b, int64_t v)
 {
+	static const char pairs[] = "00010203040506070809"
+	    "10111213141516171819" "20212223242526272829"
+	    "30313233343536373839" "40414243444546474849"
+	    "50515253545556575859" "60616263646566676869"
+	    "70717273747576777879" "80818283848586878889"
+	    "90919293949596979899";
 	char digits[24], *end = digits + sizeof digits, *p = end;
 	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
-	do
-		*--p = (char)('0' + rest % 10);
-	while ((rest /= 10) > 0);
+	for (; rest >= 100; rest /= 100) {	/* half of the divisions */
+		p -= 2;
+		memcpy(p, pairs + rest % 100 * 2, 2);
+	}
+	if (rest >= 10) {
+		p -= 2;
+		memcpy(p, pairs + rest * 2, 2);
+	} else {
+		*--p = (char)('0' + rest);
+	}
 	if (v < 0)
 		*--p = '-';
 	add(b, p, (size_t)(end - p));
@@ -161,31 +174,51 @@ plain_word(const char *p)
 	    ((slash - ones) & ~slash)) & ones * 0x80) == 0;
 }
 
+/* Bytes of s before the first that has to be escaped. */
+static size_t
+plain_prefix(struct clq_str s)
+{
+	size_t i = 0;
+
+	while (i < s.len) {
+		if (s.len - i >= 8 && plain_word(s.p + i))
+			i += 8;
+		else if (json_escape((unsigned char)s.p[i]) == 0)
+			i++;
+		else
+			break;
+	}
+	return i;
+}
+
 void
 clq_buf_json_str(struct clq_buf *b, struct clq_str s)
 {
-	size_t i = 0, start = 0;
+	size_t n = plain_prefix(s);
 	char esc;
 
+	if (n == s.len && fits(b, n + 2)) {	/* nearly always */
+		b->p[b->len] = '"';
+		if (n > 0)
+			memcpy(b->p + b->len + 1, s.p, n);
+		b->p[b->len + n + 1] = '"';
+		b->len += n + 2;
+		return;
+	}
 	clq_buf_addc(b, '"');
-	for (; i < s.len; i++) {
-		while (s.len - i >= 8 && plain_word(s.p + i))
-			i += 8;
-		if (i == s.len)
+	for (;;) {
+		add(b, s.p, n);
+		if (n == s.len)
 			break;
-		esc = json_escape((unsigned char)s.p[i]);
-		if (esc == 0)
-			continue;
-		add(b, s.p + start, i - start);
-		start = i + 1;
+		esc = json_escape((unsigned char)s.p[n]);
 		if (esc == 'u') {
-			clq_buf_printf(b, "\\u%04x", (unsigned char)s.p[i]);
+			clq_buf_printf(b, "\\u%04x", (unsigned char)s.p[n]);
 		} else {
 			clq_buf_addc(b, '\\');
 			clq_buf_addc(b, esc);
 		}
+		s = (struct clq_str){ s.p + n + 1, s.len - n - 1 };
+		n = plain_prefix(s);
 	}
-	if (start < s.len)
-		add(b, s.p + start, s.len - start);
 	clq_buf_addc(b, '"');
 }

@@ -127,7 +127,8 @@ Test(buf, escapes_wherever_it_is)
 
 Test(buf, writes_integers)
 {
-	static const int64_t all[] = { 0, 9, 10, -1, -10, 1600000000123,
+	static const int64_t all[] = { 0, 9, 10, 99, 100, 101, 999, 1000, -1,
+		-10, -100, 1600000000123, 909090909090909090,
 		INT64_MAX, INT64_MIN };
 	char want[32];
 
