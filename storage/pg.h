@@ -565,7 +565,7 @@ struct pg_sql {
 	int			 part;		/* which: enum pg_part */
 	bool			 row_id;	/* no tombstones among them */
 	bool			 plan_anew;	/* the plan depends on values */
-	bool			 plan_once;	/* it does not: times are hidden
+	bool			 plan_once;	/* it does not: they are hidden
 						   from the planner */
 };
 

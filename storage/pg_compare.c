@@ -209,9 +209,7 @@ verdict(struct pg_sql *b, bool v)
 	pg_sql_add(b, v ? "TRUE" : "FALSE");
 }
 
-/* last_modified against a time. A plan for a time that the planner knows looks
- * better to it than one for all, so that it would make one for each poll, which
- * costs three times what the poll does. */
+/* last_modified against a time. */
 static void
 add_time(struct pg_sql *b, const char *sign, clq_msec t)
 {

@@ -183,9 +183,13 @@ pg_sql_where(struct pg_sql *b, const struct clq_query *q, bool deleted)
 		clq_buf_printf(&b->text, " FROM objects WHERE %s"
 		    " AND $1::text IS NOT NULL AND $2::text IS NOT NULL",
 		    d->where);
+	else if (pg_any_parent(&q->coll))
+		pg_sql_add(b, " FROM objects WHERE resource_name = $1"
+		    " AND $2::text IS NOT NULL");
 	else
-		pg_sql_add(b, pg_any_parent(&q->coll) ? " FROM objects"
-		    " WHERE resource_name = $1 AND $2::text IS NOT NULL" :
+		pg_sql_add(b, b->plan_once ? " FROM objects"
+		    " WHERE resource_name = (SELECT $1::text)"
+		    " AND parent_id = (SELECT $2::text)" :
 		    " FROM objects WHERE resource_name = $1"
 		    " AND parent_id = $2");
 	if (!deleted && b->table == NULL)
@@ -343,7 +347,12 @@ add_scan(struct pg_sql *b, const struct clq_query *q, struct pg_field *f,
 	add_order(b, q, f, n);
 }
 
-/* True if the list's own order decides all: there is one plan. */
+/*
+ * True if the list's own order decides all: there is one plan. One for this
+ * very list or time may look better to the planner, for a list longer than
+ * others always, so that it would make it each time, which costs as much as
+ * half a page. So it is not shown them.
+ */
 static bool
 is_walk(const struct clq_query *q)
 {
