@@ -10,12 +10,12 @@
 cases() {
 	local port
 	port=$(free_port)
-	mkdir -p "$tmp/files"
+	mkdir -p "$tmp/$1.files"
 	cat > "$tmp/$1.ini" << INI
 [app:main]
 use = kinto
 includes = kinto.plugins.default_bucket kinto.plugins.flush kinto_attachment
-attachment.base_path = $tmp/files
+attachment.base_path = $tmp/$1.files
 multiauth.policies = basicauth
 userid_hmac_secret = some-secret-string
 storage_backend = $1
