@@ -56,6 +56,9 @@ is "the first request of the README" "$(get -X PUT -u token:secret \
     -H 'Content-Type: application/json' -d '{"data": {"text": "hello"}}' \
     "http://127.0.0.1:$one/v1/buckets/default/collections/notes/records/a")" \
     201
+"$top/scripts/serve" --build > "$tmp/built" 2>&1
+is "--build exits 0 when all is built" $? 0
+is "and has nothing to say" "$(cat "$tmp/built")" ""
 is "the configuration is for its owner" \
     "$(stat -c %a "$tmp/one/cliquet.ini")" 600
 cp "$tmp/one/cliquet.ini" "$tmp/before.ini"
