@@ -419,14 +419,14 @@ def statsd(t):
     # It goes and comes back.
     d.s.close()
     slowest = ask_some(s)
-    t.ok(slowest < 1, 'nobody there: %.3f s at most' % slowest)
+    t.ok(slowest < 2, 'nobody there: %.3f s at most' % slowest)
     d = StatsD(port=d.port)
     ask_some(s)
     t.ok(d.wait(r'kinto\.request_summary:.*'), 'it comes back')
     # It does not read.
     d.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     slowest = ask_some(s, 300)
-    t.ok(slowest < 1, 'nobody reads: %.3f s at most' % slowest)
+    t.ok(slowest < 2, 'nobody reads: %.3f s at most' % slowest)
     s.stop()
     d.s.close()
 
@@ -445,7 +445,7 @@ def ask_some(s, n=40):
 def statsd_names(t):
     s = start(t, includes='', statsd_url='udp://statsd.invalid:8125')
     slowest = ask_some(s)
-    t.ok(slowest < 1, 'no such host: %.3f s at most' % slowest)
+    t.ok(slowest < 2, 'no such host: %.3f s at most' % slowest)
 
     def said():
         ask_some(s, 2)
@@ -457,25 +457,25 @@ def statsd_names(t):
 
     d = StatsD()
     env = dict(os.environ, LD_PRELOAD=os.environ['CLQ_TEST_DNS'],
-               CLQ_TEST_DNS_SECONDS='3')
+               CLQ_TEST_DNS_SECONDS='6')
     env['ASAN_OPTIONS'] = env.get('ASAN_OPTIONS', '') + \
         ':verify_asan_link_order=0'
     begun = time.monotonic()
     s = start(t, includes='', workers=2, statsd_url='udp://stats:%d' % d.port,
               popen=dict(env=env))
     slowest = ask_some(s)
-    t.ok(time.monotonic() - begun < 3 and slowest < 1,
+    t.ok(time.monotonic() - begun < 6 and slowest < 2,
          'a name server that does not answer: %.3f s at most' % slowest)
 
     def arrived():
         ask_some(s, 2)
         return d.read()
-    t.ok(wait_for(arrived, 10), 'once it does, metrics arrive')
+    t.ok(wait_for(arrived, 20), 'once it does, metrics arrive')
     worker = s.workers()[0]
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: worker not in s.workers() and len(s.workers()) == 2)
     slowest = ask_some(s)
-    t.ok(slowest < 1, 'a respawned worker: %.3f s at most' % slowest)
+    t.ok(slowest < 2, 'a respawned worker: %.3f s at most' % slowest)
     t.equal(s.stop(), 0, 'it stops while the name is looked up')
     d.s.close()
 

@@ -210,7 +210,7 @@ def killed(t):
 
 
 def too_long(t):
-    s = t.start(workers=2, request_timeout=1)
+    s = t.start(workers=2, request_timeout=2)
     kept = [fcgi.Conn(s.address) for _ in range(8)]
     for c in kept:
         c.request('GET', '/v1/env')
@@ -219,13 +219,13 @@ def too_long(t):
     time.sleep(0.1)
     good = sum(c.request('GET', '/v1/env').status == 200 for c in kept)
     took = time.monotonic() - begun
-    t.ok(good == 8 and took < 0.8, 'kept connections do not wait behind a '
+    t.ok(good == 8 and took < 1.8, 'kept connections do not wait behind a '
          'long request (%.3f s)' % took)
     r = result()
     t.equal((r.status, r.json()['errno']), (503, 201),
             'request_timeout: 503')
     took = time.monotonic() - begun
-    t.ok(1 <= took < 2, 'in time (%.2f s)' % took)
+    t.ok(2 <= took < 5, 'in time (%.2f s)' % took)
     t.ok(s.logged(r'ended while serving GET /v1/sleep/20000 \(rid \w+\): '
                   'no answer'), 'the log says which request it was')
     t.equal({c.request('GET', '/v1/env').status for c in kept}, {200},
@@ -238,9 +238,9 @@ def too_long(t):
     time.sleep(0.1)
     os.kill(pid, signal.SIGSTOP)
     begun = time.monotonic()
-    t.ok(wait_for(lambda: not alive(pid), 10), 'a stuck worker is killed')
+    t.ok(wait_for(lambda: not alive(pid), 20), 'a stuck worker is killed')
     took = time.monotonic() - begun
-    t.ok(took < 8, 'by the master (%.1f s)' % took)
+    t.ok(took < 12, 'by the master (%.1f s)' % took)
     t.ok(s.logged('killed while serving GET /v1/sleep/20000'), 'and said')
     t.equal(s.get('/v1/env').status, 200, 'service goes on')
     s.stop()

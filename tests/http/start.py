@@ -111,7 +111,7 @@ def on_stdin(t):
     t.equal(c.response().status, 200, 'TERM: the running request is finished')
     begun = time.monotonic()
     t.equal(s.wait(), 0, 'then it ends')
-    t.ok(time.monotonic() - begun < 2, 'soon')
+    t.ok(time.monotonic() - begun < 5, 'soon')
     s = t.spawn([CLIQUETD, '--workers', '3', ini], path, stdin=sock).ready()
     t.ok(wait_for(lambda: len(s.workers()) == 3),
          '--workers: a master on the inherited socket')
