@@ -156,19 +156,42 @@ read_acl(struct sq_db *q, struct clq_arena *arena, struct clq_str object,
 	return CLQ_OK;
 }
 
+/* The same where all entries of the object have been read. */
+static bool
+is_granted(const struct clq_acl *acl, struct clq_str permission,
+    struct clq_strs known, struct clq_strs groups)
+{
+	const struct clq_ace *ace = acl->aces, *last = ace + acl->n;
+	size_t i;
+
+	while (ace < last && !clq_str_eq(ace->permission, permission))
+		ace++;
+	for (i = 0; ace < last && i < ace->principals.n; i++)
+		if (clq_strs_has(known, ace->principals.items[i]) ||
+		    clq_strs_has(groups, ace->principals.items[i]))
+			return true;
+	return false;
+}
+
 enum clq_status
 sq_permission_lookup(void *self, struct clq_lookup *l)
 {
 	struct sq_db *q = sq_self(self);
 	enum clq_status status = sq_start(q, false);
-	size_t i;
+	struct clq_bound *b;
 
-	if (status == CLQ_OK)
-		status = add_groups(q, l->arena, l->user, &l->groups);
-	for (i = 0; status == CLQ_OK && i < l->nbounds; i++)
-		status = decide(q, &l->bounds[i], l->principals, l->groups);
 	if (status == CLQ_OK && l->acl_of.p != NULL)
 		status = read_acl(q, l->arena, l->acl_of, &l->acl);
+	if (status == CLQ_OK)
+		status = add_groups(q, l->arena, l->user, &l->groups);
+	for (b = l->bounds; status == CLQ_OK && b < l->bounds + l->nbounds;
+	    b++) {
+		if (l->acl_of.p != NULL && clq_str_eq(b->object, l->acl_of))
+			b->granted = is_granted(&l->acl, b->permission,
+			    l->principals, l->groups);
+		else
+			status = decide(q, b, l->principals, l->groups);
+	}
 	return status;
 }
 
