@@ -258,7 +258,7 @@ KnownTest(known, is_bounded)
 		    i % 300), CLQ_STR("write"), false };
 		struct clq_str names[] = { USER };
 		struct clq_lookup l = { .arena = arena, .user = USER,
-		    .principals = { names, 1 }, .bounds = &bound,
+		    .principals = { names, 1, 1 }, .bounds = &bound,
 		    .nbounds = 1 };
 
 		cr_assert_eq(sq_begin(q, CLQ_TX_READ), CLQ_OK);
