@@ -192,6 +192,7 @@ sq_known_free(struct sq_db *q)
 	for (i = 0; i < SQ_FACTS; i++)
 		free(q->known.facts[i].bytes.p);
 	free(q->known.key.p);
+	free(q->known.value.p);
 	memset(&q->known, 0, sizeof q->known);
 }
 
