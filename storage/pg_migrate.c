@@ -6,14 +6,15 @@
  * The service may be running. Steps that change tables are one transaction;
  * indexes of large tables are built without locking them (CONCURRENTLY), which
  * cannot be part of one. An index whose building was interrupted is dropped
- * and built anew. A second migration at the same time is refused: waiting, it
- * would stop the first one's indexes.
+ * and built anew. A second migration at the same time is refused after a few
+ * seconds: waiting in a statement, it would stop the first one's indexes.
  */
 #include "storage/pg_table.h"
 
 #include <cliquet/clock.h>
 #include <cliquet/str.h>
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "storage/pg_schema.h"
@@ -22,6 +23,7 @@ enum { VERSION = 1 };		/* of cliquet's additions */
 
 /* A migration takes as long as it takes. */
 #define PATIENCE	((clq_msec)24 * 3600 * 1000)
+#define MOMENT		((clq_msec)5000)
 
 struct migration {
 	struct pg_db	*db;
@@ -181,21 +183,35 @@ complete(const struct pg_db *db, const struct pg_state *s)
 	    (!db->permission || s->permission > 0) && s->cliquet >= VERSION;
 }
 
-/* The session's lock goes with the session. */
-enum clq_status
-pg_be_alone(struct pg_db *db)
+/* 't', 'f' or, with the error said, 0. */
+static char
+try_lock(struct pg_db *db)
 {
 	PGresult *res = pg_ask(db, "SET TIME ZONE 'UTC';"
 	    "SET client_min_messages TO warning;"
 	    "SELECT pg_try_advisory_lock(hashtext('cliquet migrate'))",
 	    clq_monotonic() + PATIENCE);
-	bool alone;
+	char got = 0;
 
-	if (res == NULL)
-		return CLQ_UNAVAILABLE;
-	alone = PQgetvalue(res, 0, 0)[0] == 't';
+	if (res != NULL)
+		got = PQgetvalue(res, 0, 0)[0];
 	PQclear(res);
-	return alone ? CLQ_OK : pg_complain(db, "another migration is "
+	return got;
+}
+
+/* The session's lock goes with the session, a killed one's a moment after it:
+ * hence some patience, with no statement open meanwhile. */
+enum clq_status
+pg_be_alone(struct pg_db *db)
+{
+	clq_msec end = clq_monotonic() + MOMENT;
+	char got;
+
+	while ((got = try_lock(db)) == 'f' && clq_monotonic() < end)
+		(void)poll(NULL, 0, 100);
+	if (got == 0)
+		return CLQ_UNAVAILABLE;
+	return got == 't' ? CLQ_OK : pg_complain(db, "another migration is "
 	    "running: wait for its end");
 }
 

@@ -51,7 +51,6 @@ class Proxy:
         buf, started = b'', False
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
-                server.sendall(data)
                 buf += data
                 while len(buf) >= 5:
                     if not started:
@@ -63,6 +62,7 @@ class Proxy:
                         break
                     self.trips += started and buf[:1] == b'S'
                     buf = buf[size:]
+                server.sendall(data)    # what is answered has been counted
         server.close()
 
 

@@ -165,6 +165,28 @@ def memcached(t):
     s.stop()
 
 
+def migrations(t):
+    """One at a time: the next waits a moment for the first, not for ever."""
+    url = os.environ['CLQ_PG_TCP_URL']
+    ini = t.ini(use='kinto', userid_hmac_secret='x',
+                storage_backend='postgresql', storage_url=url,
+                permission_backend='postgresql', permission_url=url)
+    for seconds, wanted in (1, 0), (20, 1):
+        other = subprocess.Popen(os.environ['PSQL'].split() + [
+            '-d', 'clq', '-At',
+            '-c', "SELECT pg_advisory_lock(hashtext('cliquet migrate'))",
+            '-c', "SELECT 'locked'", '-c', 'SELECT pg_sleep(%d)' % seconds],
+            stdout=subprocess.PIPE)
+        other.stdout.readline()         # the lock's empty line
+        (code, out), took = timed(lambda: t.run([CLIQUET, '--ini', ini,
+                                                 'migrate']))
+        t.ok(code == wanted and took < 20 and (
+            'another migration is running' in out) == (wanted != 0),
+             'while another migration lasts %d s (%.1f s)' % (seconds, took))
+        other.kill()
+        other.wait()
+
+
 def sqlite(t):
     path = t.path('locked.sqlite')
     s, api = start_kinto(
@@ -190,6 +212,7 @@ def sqlite(t):
 with Test() as t:
     if 'CLQ_PG_URL' in os.environ:
         postgresql(t)
+        migrations(t)
     else:
         t.skip('PostgreSQL hangs', 'no PostgreSQL')
     memcached(t)
