@@ -28,6 +28,8 @@ trap 'exit 1' INT TERM HUP
 serve_begin() {
 	local name=$1
 	shift
+	# Now: the last one of that name was ready, too.
+	: > "$tmp/$name.out"
 	# bash lets what it runs in the background ignore SIGINT.
 	env --default-signal=INT "$top/scripts/serve" "$@" \
 	    > "$tmp/$name.out" 2> "$tmp/$name.err" < /dev/null &
