@@ -86,6 +86,8 @@ make_sound(struct clq_scoreboard *b, size_t size)
 	return true;
 }
 
+enum { ALIGNMENT = _Alignof(struct clq_scoreboard) };
+
 bool
 cli_board_read(struct cli_board *board)
 {
@@ -100,8 +102,11 @@ cli_board_read(struct cli_board *board)
 	    st.st_size > (off_t)most)
 		return false;
 	size = (size_t)st.st_size;
-	if ((copy = realloc(board->copy, size)) == NULL)
+	copy = aligned_alloc(ALIGNMENT, (size + ALIGNMENT - 1) / ALIGNMENT *
+	    ALIGNMENT);
+	if (copy == NULL)
 		return false;
+	free(board->copy);
 	board->copy = copy;
 	return read_at(board->fd, copy, size) &&
 	    make_sound(board->copy, size) &&

@@ -201,19 +201,25 @@ enum clq_arrival
 clq_conn_input(struct clq_conns *t, struct clq_conn *c,
     struct clq_whole *whole)
 {
-	ssize_t got = recv(c->fd, t->scratch, CLQ_SCRATCH, MSG_DONTWAIT);
 	enum clq_arrival in;
+	ssize_t got;
 
-	if (got == -1 && (errno == EAGAIN || errno == EINTR))
-		return CLQ_INPUT_NONE;
-	if (got <= 0) {
+	/* What has been taken is lost with the worker: nobody else is to wait
+	 * for it. */
+	atomic_store(&t->table->busy, c->fd);
+	got = recv(c->fd, t->scratch, CLQ_SCRATCH, MSG_DONTWAIT);
+	if (got == -1 && (errno == EAGAIN || errno == EINTR)) {
+		in = CLQ_INPUT_NONE;
+	} else if (got <= 0) {
 		clq_conn_close(t, c);
-		return CLQ_INPUT_GONE;
-	}
-	if (c->state == CLQ_CONN_IDLE)
+		in = CLQ_INPUT_GONE;
+	} else if (c->state == CLQ_CONN_IDLE) {
 		in = look(t, c, (size_t)got, whole);
-	else
+	} else {
 		in = keep(t, c, (size_t)got);
+	}
+	if (in == CLQ_INPUT_NONE || in == CLQ_INPUT_GONE)
+		atomic_store(&t->table->busy, -1);
 	if (in == CLQ_INPUT_KEPT)
 		c->request_id = c->scan.request_id;
 	return in;

@@ -187,14 +187,23 @@ is_read(void)
 enum clq_status
 clq_feed_init(void)
 {
+	bool ok;
+
 	if (FCGX_Init() != 0) {
 		clq_log_err("libfcgi does not start");
 		return CLQ_FAILED;
 	}
 	by_file = false;
-	if (!is_read())
+	ok = is_read();
+	if (!ok) {
 		clq_feed_by_file();
-	if (is_read())
+		ok = is_read();
+	}
+	/* Processes that are forked from here on make each their own. */
+	if (file != -1)
+		close(file);
+	file = -1;
+	if (ok)
 		return CLQ_OK;
 	clq_log_err("libfcgi accepts no request, neither from memory nor from "
 	    "a file");

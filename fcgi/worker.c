@@ -216,7 +216,6 @@ serve(struct state *s, struct clq_conn *c, const struct clq_whole *whole)
 	bool hint = false, kept;
 	clq_msec now, end;
 
-	atomic_store(&s->conns.table->busy, c->fd);
 	if (!receive(s, c, whole, &in)) {
 		atomic_store(&s->conns.table->busy, -1);
 		clq_arena_reset(s->arena);

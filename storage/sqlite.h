@@ -299,6 +299,10 @@ bool sq_known_next_str(struct clq_str *value, struct clq_str *s);
  * synchronous=FULL. A result code of SQLite. */
 int sq_vfs_register(const char **name) CLQ_MUST_CHECK;
 
+/* A writing transaction has ended, either way: what it collected and did not
+ * write is forgotten. What was committed has been written by the sync. */
+void sq_vfs_end(sqlite3 *db);
+
 /* ---- sqlite_queue.c: the writers' queue ------------------------------- */
 
 /*

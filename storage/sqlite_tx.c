@@ -82,6 +82,7 @@ sq_unlock(struct sq_db *q, bool commit)
 		rc = run_bare(q, "COMMIT");
 	if (!sqlite3_get_autocommit(q->db))
 		(void)run_bare(q, "ROLLBACK");
+	sq_vfs_end(q->db);
 	if (q->queue != NULL)
 		sq_queue_leave(q->queue);
 	return rc;

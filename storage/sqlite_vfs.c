@@ -12,7 +12,9 @@
  * so then this is not used.
  *
  * A write that fails is told by the call that made it necessary, which is part
- * of the same commit.
+ * of the same commit. A transaction that is larger than the cache writes before
+ * it commits; what of that is still here when it is undone must never be
+ * written, since by then the place may be another worker's: sq_vfs_end().
  *
  * Reading is by a mapping: when another worker has committed, SQLite reads all
  * its pages again, most of them from the log.
@@ -32,6 +34,7 @@ struct gathered {
 	sqlite3_file	 base;		/* first */
 	sqlite3_file	*real;
 	unsigned char	*bytes;		/* GATHER_BYTES; NULL: not yet */
+	bool		 direct;	/* nothing is collected */
 	int		 n;		/* of which not written */
 	sqlite3_int64	 at;		/* where they belong */
 	sqlite3_int64	 mapped;	/* for reading */
@@ -69,7 +72,7 @@ log_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
 		rc = flush(g);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (g->bytes == NULL)
+	if (g->bytes == NULL && !g->direct)
 		g->bytes = sqlite3_malloc(GATHER_BYTES);
 	if (g->bytes == NULL || n > GATHER_BYTES)
 		return g->real->pMethods->xWrite(g->real, p, n, at);
@@ -223,9 +226,24 @@ open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
 	memset(g, 0, sizeof *g);
 	g->real = (sqlite3_file *)(g + 1);
 	rc = system->xOpen(system, name, g->real, flags, out);
-	if (g->real->pMethods != NULL)
-		g->base.pMethods = &log_methods;
+	if (g->real->pMethods == NULL)
+		return rc;
+	g->base.pMethods = &log_methods;
+	/* Else SQLite fills a sector up after it has synced. */
+	g->direct = (g->real->pMethods->xDeviceCharacteristics(g->real) &
+	    SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0;
 	return rc;
+}
+
+void
+sq_vfs_end(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+	    &file) == SQLITE_OK && file != NULL &&
+	    file->pMethods == &log_methods)
+		of(file)->n = 0;
 }
 
 int

@@ -28,7 +28,7 @@ setup(void)
 
 /* n large objects named by `letter`; false if one was refused. */
 static bool
-add(char letter, int n)
+add_to(struct sq_db *db, char letter, int n)
 {
 	struct clq_write w = { .op = CLQ_WRITE_CREATE, .coll = list };
 	char *text = clq_arena_alloc(arena, LARGE);
@@ -39,9 +39,15 @@ add(char letter, int n)
 	w.data = (struct clq_str){ text, LARGE };
 	for (i = 0; i < n && status == CLQ_OK; i++) {
 		w.id = clq_arena_printf(arena, "%c%d", letter, i);
-		status = sq_write(q, &w, 1);
+		status = sq_write(db, &w, 1);
 	}
 	return status == CLQ_OK;
+}
+
+static bool
+add(char letter, int n)
+{
+	return add_to(q, letter, n);
 }
 
 /* What somebody else finds in a database. */
@@ -179,6 +185,34 @@ VfsTest(log, may_grow_and_be_cut_by_others)
 	}
 	sq_close(other);
 	cr_expect(is_whole(path));
+}
+
+/* By the time that the one looks again, the place is the other's. */
+VfsTest(log, is_never_written_with_what_was_undone)
+{
+	struct sq_db *other = NULL;
+	char letter;
+	int n;
+
+	cr_assert_eq(sq_new(settings, path, &other), CLQ_OK);
+	cr_assert_eq(sq_open(other), CLQ_OK);
+	for (n = 1; n < 16; n++) {
+		letter = (char)('a' + n);
+		cr_expect_eq(found_in(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
+		    0);
+		cr_assert_eq(sq_begin(q, CLQ_TX_WRITE), CLQ_OK);
+		cr_assert(add('a', n));
+		cr_assert_eq(sq_finish(q, false), CLQ_OK);
+		cr_assert_eq(sq_begin(other, CLQ_TX_WRITE), CLQ_OK);
+		cr_assert(add_to(other, letter, 3));
+		cr_assert_eq(sq_finish(other, true), CLQ_OK);
+		cr_expect_eq(seen_by(q, letter), 3, "%d undone", n);
+		cr_expect_eq(count(copy_of_files(), letter), 3, "%d undone",
+		    n);
+		cr_expect(is_whole(copy_of_files()), "%d undone", n);
+	}
+	sq_close(other);
+	cr_expect_eq(count(path, 'a'), 0);
 }
 
 static void
