@@ -3,9 +3,9 @@
  * The connections that a worker keeps, and their input and output.
  *
  * Nothing here blocks. A request that has arrived as a whole is served as it
- * came; one that comes in pieces is collected until it is whole; an answer that the peer does not take at once is kept until it
- * does. So a slow or silent peer costs a place in the table, for a bounded
- * time, and never the worker.
+ * came; one that comes in pieces is collected until it is whole; an answer that
+ * the peer does not take at once is kept until it does. So a slow or silent peer
+ * costs a place in the table, for a bounded time, and never the worker.
  */
 #ifndef CLQ_FCGI_CONNECTION_H
 #define CLQ_FCGI_CONNECTION_H

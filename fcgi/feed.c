@@ -107,7 +107,7 @@ clq_feed_done(FCGX_Request *r)
 	set((struct clq_feed){ NULL, 0 });
 }
 
-/* ---- records of a collected request ---------------------------------------- */
+/* ---- records of a collected request ------------------------------------- */
 
 struct builder {
 	struct clq_arena	*arena;
@@ -165,7 +165,7 @@ clq_feed_of_scan(struct clq_arena *arena, const struct clq_scan *s)
 	return (struct clq_feed){ b.iov, b.n };
 }
 
-/* ---- the start ------------------------------------------------------------- */
+/* ---- the start ---------------------------------------------------------- */
 
 /* True if libfcgi sees a request that is nowhere but here. */
 static bool

@@ -50,6 +50,28 @@ end(void)
 	cr_assert_eq(system(command), 0);
 }
 
+/* The database, as another worker has it too. */
+static inline struct sq_db *
+another(void)
+{
+	struct sq_db *db = NULL;
+
+	cr_assert_eq(sq_new(settings, path, &db), CLQ_OK);
+	cr_assert_eq(sq_open(db), CLQ_OK);
+	return db;
+}
+
+/* For sqlite3_trace_v2() with SQLITE_TRACE_STMT: ctx is an int. */
+static inline int
+count_statement(unsigned what, void *ctx, void *p, void *x)
+{
+	(void)what;
+	(void)p;
+	(void)x;
+	++*(int *)ctx;
+	return 0;
+}
+
 static inline const cJSON *
 json(const char *text)
 {

@@ -159,16 +159,6 @@ ClockTest(clock, stands_still_when_nothing_is_created)
 	cr_expect_eq(stored(&one), w.last_modified);
 }
 
-static int
-count_statement(unsigned what, void *ctx, void *p, void *x)
-{
-	(void)what;
-	(void)p;
-	(void)x;
-	++*(int *)ctx;
-	return 0;
-}
-
 ClockTest(clock, costs_a_batch_one_write)
 {
 	int i, n = 0;

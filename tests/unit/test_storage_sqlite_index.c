@@ -5,23 +5,13 @@
  */
 #include "sqlite_fixture.h"
 
-static struct sq_db *
-open_db(void)
-{
-	struct sq_db *db = NULL;
-
-	cr_assert_eq(sq_new(settings, path, &db), CLQ_OK);
-	cr_assert_eq(sq_open(db), CLQ_OK);
-	return db;
-}
-
 static void
 setup(void)
 {
 	begin();
 	cr_assert_eq(clq_settings_parse("test.ini", CLQ_STR("[app:main]\n"),
 	    &settings), CLQ_OK);
-	q = open_db();
+	q = another();
 }
 
 #define IndexTest(...)							\
@@ -182,7 +172,7 @@ IndexTest(index, of_another_process_is_seen_at_once)
 	struct clq_filter f = { CLQ_STR("v"), CLQ_OP_EQ, json("5") };
 	struct clq_query query = { .coll = list, .sorts = &newest,
 	    .nsorts = 1, .filters = &f, .nfilters = 1, .limit = 10 };
-	struct sq_db *other = open_db();
+	struct sq_db *other = another();
 
 	fill(q, 100);
 	(void)steps_of_page(&query, 1);

@@ -12,16 +12,6 @@
 
 static struct sq_db *other;		/* another worker */
 
-static struct sq_db *
-open_db(void)
-{
-	struct sq_db *db = NULL;
-
-	cr_assert_eq(sq_new(settings, path, &db), CLQ_OK);
-	cr_assert_eq(sq_open(db), CLQ_OK);
-	return db;
-}
-
 static void
 write_on(struct sq_db *db)
 {
@@ -52,8 +42,8 @@ setup(void)
 	begin();
 	cr_assert_eq(clq_settings_parse("test.ini", CLQ_STR("[app:main]\n"),
 	    &settings), CLQ_OK);
-	q = open_db();
-	other = open_db();
+	q = another();
+	other = another();
 	write_on(q);
 	put(q, CLQ_STR("/b"), CLQ_STR("c"), CLQ_WRITE_CREATE);
 	put(q, PARENT, CLQ_STR("r"), CLQ_WRITE_CREATE);
@@ -120,16 +110,6 @@ read_on(struct sq_db *db)
 } while (0)
 
 /* How many statements a look-up runs. */
-static int
-count_statement(unsigned what, void *ctx, void *p, void *x)
-{
-	(void)what;
-	(void)p;
-	(void)x;
-	++*(int *)ctx;
-	return 0;
-}
-
 static int
 statements_of_lookup(struct sq_db *db)
 {

@@ -163,12 +163,10 @@ seen_by(struct sq_db *db, char letter)
 
 VfsTest(log, may_grow_and_be_cut_by_others)
 {
-	struct sq_db *other = NULL;
+	struct sq_db *other = another();
 	struct stat st;
 	int i;
 
-	cr_assert_eq(sq_new(settings, path, &other), CLQ_OK);
-	cr_assert_eq(sq_open(other), CLQ_OK);
 	for (i = 0; i < 6; i++) {
 		cr_assert_eq(sq_begin(q, CLQ_TX_WRITE), CLQ_OK);
 		cr_assert(add((char)('a' + i), 100));
@@ -190,12 +188,10 @@ VfsTest(log, may_grow_and_be_cut_by_others)
 /* By the time that the one looks again, the place is the other's. */
 VfsTest(log, is_never_written_with_what_was_undone)
 {
-	struct sq_db *other = NULL;
+	struct sq_db *other = another();
 	char letter;
 	int n;
 
-	cr_assert_eq(sq_new(settings, path, &other), CLQ_OK);
-	cr_assert_eq(sq_open(other), CLQ_OK);
 	for (n = 1; n < 16; n++) {
 		letter = (char)('a' + n);
 		cr_expect_eq(found_in(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
