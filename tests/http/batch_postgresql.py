@@ -15,7 +15,8 @@ import subprocess
 import threading
 
 import fcgi
-from harness import Test, free_port, wait_for
+from api import Api, answering
+from harness import Test, free_port
 
 AUTH = ('Authorization', 'Basic ' + base64.b64encode(b'me:me').decode())
 OTHER = ('Authorization', 'Basic ' + base64.b64encode(b'he:he').decode())
@@ -238,8 +239,7 @@ def main():
         if not t.equal(status, 0, 'migrate'):
             print('#', out)
             return
-        s = t.start(ready=False, **more)
-        wait_for(lambda: os.path.exists(s.address))
+        s = answering(Api(t.start(ready=False, **more))).server
         c = Client(t, s, proxy)
         c.send('PUT', '/buckets/b')
         c.send('PUT', '/buckets/b/collections/c')
