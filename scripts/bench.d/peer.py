@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 
-from stack import children, free_port
+from stack import children
+from ports import free_port
 
 # What is compared; through nginx.
 OPERATIONS = ('hello', 'GET', 'list of 100', 'POST', 'PUT', 'batch of 25')

@@ -12,15 +12,12 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+sys.path.insert(0, os.path.join(HERE, '../../tests/support'))
+from ports import free_port
 
 
 def children(pid):

@@ -4,8 +4,8 @@
 # The guides, followed to the letter: sourced by inside.sh, with the packages
 # installed and the server stopped. block NAME prints what stands in the fence
 # below `<!-- tried: NAME -->`, follow NAME runs it. What a machine with systemd
-# and sudo would do is done by the functions below. The folder has guides/ and
-# with-postgres.
+# and sudo would do is done by the functions below. The folder has guides/,
+# with-postgres and ports.py.
 
 block() {
 	awk -v name="$1" '
@@ -85,8 +85,7 @@ guide_web() {
 		    -keyout /etc/ssl/private/kinto.key \
 		    -out /etc/ssl/certs/kinto.pem > log 2>&1
 		block tls > tls.conf
-		port=$(python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+		port=$(python3 ports.py)
 		sed -i "s/listen 443/listen 127.0.0.1:$port/" tls.conf
 		sed -i -e '/^\tlisten 80;/{r tls.conf
 			d}' -e '/^\tserver_name _;/d' /etc/nginx/conf.d/cliquet.conf

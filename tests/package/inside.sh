@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Within a root that nobody will miss (run.sh): the life of the packages. The
-# folder of this script has debs/, newer/, guides/, ok.sh and with-postgres.
-# Nothing that systemd does is here (systemd.sh): the service is started with
+# folder of this script has debs/, newer/, guides/, ok.sh, with-postgres and
+# ports.py. Nothing that systemd does is here (systemd.sh): the service is started with
 # the command of its unit, as its user.
 set -u
 cd "$(dirname "$0")" || exit 99

@@ -216,7 +216,7 @@ fi
 in_overlay bash -c '
 	mkdir "$CLQ_ROOT/tmp/t" && cp -r "$1/debs" "$1/newer" "$2/inside.sh" \
 	    "$2/ok.sh" "$2/guides.sh" "$3/tests/support/with-postgres" \
-	    "$3/docs/guides" "$CLQ_ROOT/tmp/t" && exec chroot "$CLQ_ROOT" /bin/bash /tmp/t/inside.sh
+	    "$3/tests/support/ports.py" "$3/docs/guides" "$CLQ_ROOT/tmp/t" && exec chroot "$CLQ_ROOT" /bin/bash /tmp/t/inside.sh
 ' sh "$dir" "$here" "$src" 2> "$dir/log" < /dev/null
 result "all of it was tried" $? "$dir/log"
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import fcgi
+from ports import free_port
 
 CLIQUETD, CLIQUET = os.environ['CLIQUETD'], os.environ['CLIQUET']
 APP = os.environ['CLQ_TEST_APP']        # slow.so
@@ -255,12 +256,6 @@ class Test:
         r = subprocess.run(argv, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, timeout=30, **more)
         return r.returncode, r.stdout.decode(errors='replace')
-
-
-def free_port(family=socket.AF_INET, host='127.0.0.1'):
-    with socket.socket(family) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
 
 
 def nginx(test, address, workers=2, keepalive=16, extra=''):

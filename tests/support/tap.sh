@@ -7,8 +7,9 @@
 #					logs (of $logs if none is named) follow
 #	is NAME GOT WANTED		by comparison
 #	plan				the last line; exits, 1 if one failed
-#	free_port			of the loopback, printed
+#	free_port			printed (ports.py)
 
+support=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 n=0
 failed=0
 logs=()
@@ -42,6 +43,5 @@ plan() {
 }
 
 free_port() {
-	python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 "$support/ports.py"
 }
