@@ -5,7 +5,8 @@
  * Lists of a resource that no client can reach. Entries leave without a
  * tombstone. Several servers may share one database, so a lane has an owner,
  * written down with the time at which his right ends; an owner on this machine
- * whose process is gone has lost it at once.
+ * whose process has ended has lost it at once, though another process may have
+ * got its number since.
  */
 #include "outbox.h"
 
@@ -19,6 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,11 +220,53 @@ machine(struct clq_arena *arena)
 	    boot, (unsigned long long)st.st_ino);
 }
 
+/*
+ * When a process began, in clock ticks since the boot; 0: it has ended, or
+ * there is no /proc. Its name may hold anything, so the last ')' ends it; the
+ * state follows, and 19 fields later the time (proc(5)).
+ */
+static int64_t
+began(pid_t pid)
+{
+	char path[64], text[1024], *p;
+	struct clq_str field;
+	int64_t ticks = 0;
+	ssize_t n = 0;
+	int fd, skip;
+
+	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd != -1) {
+		n = read(fd, text, sizeof text - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	p = strrchr(text, ')');
+	if (p == NULL || strncmp(p, ") Z", 3) == 0)
+		return 0;
+	for (skip = 0; skip < 20 && p != NULL; skip++)
+		p = strchr(p + 1, ' ');
+	if (p == NULL)
+		return 0;
+	p = p + 1;
+	field = (struct clq_str){ p, strcspn(p, " ") };
+	return clq_str_int(field, &ticks) ? ticks : 0;
+}
+
+/* Does the process live that wrote its number and beginning down? */
+static bool
+lives(pid_t pid, int64_t since)
+{
+	if (since == 0)		/* written where there was no /proc */
+		return kill(pid, 0) == 0 || errno == EPERM;
+	return began(pid) == since;
+}
+
 /* True if somebody else has the lane now. */
 static bool
 taken(struct clq_arena *arena, struct clq_str data, struct clq_str here)
 {
-	int64_t pid = 0, until = 0;
+	int64_t pid = 0, since = 0, until = 0;
 	struct clq_str why;
 	cJSON *tree;
 
@@ -232,8 +277,10 @@ taken(struct clq_arena *arena, struct clq_str data, struct clq_str here)
 		return false;
 	if (!clq_str_eq(clq_json_str(clq_json_get(tree, "on")), here))
 		return true;
+	if (!clq_json_int(clq_json_get(tree, "began"), &since))
+		since = 0;
 	return pid != getpid() && pid > 0 && pid <= INT32_MAX &&
-	    (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	    lives((pid_t)pid, since);
 }
 
 enum clq_status
@@ -259,8 +306,9 @@ clq_outbox_lease(struct clq_server *srv, struct clq_arena *arena,
 	    here))
 		rc = CLQ_CONFLICT;
 	w.data = clq_arena_printf(arena,
-	    "{\"on\":\"%.*s\",\"pid\":%ld,\"until\":%lld}", CLQ_FMT(here),
-	    (long)getpid(), (long long)until);
+	    "{\"on\":\"%.*s\",\"pid\":%ld,\"began\":%lld,\"until\":%lld}",
+	    CLQ_FMT(here), (long)getpid(), (long long)began(getpid()),
+	    (long long)until);
 	if (rc == CLQ_OK)
 		rc = srv->storage.ops->write(srv->storage.self, &w, 1);
 	return finish(srv, rc);

@@ -4,6 +4,7 @@
  */
 #include "signals.h"
 
+#include <poll.h>
 #include <string.h>
 
 struct clq_signals clq_signals;
@@ -72,4 +73,12 @@ const sigset_t *
 clq_signals_waiting(void)
 {
 	return &waiting;
+}
+
+void
+clq_signals_let_in(void)
+{
+	static const struct timespec at_once;
+
+	(void)ppoll(NULL, 0, &at_once, &waiting);
 }

@@ -33,4 +33,10 @@ void clq_signals_init(bool worker);
 /* The mask that waiting calls use: ours let in. */
 const sigset_t *clq_signals_waiting(void);
 
+/*
+ * Let in those that have come. For a loop that may always have something to
+ * do: epoll_pwait lets no signal in when it finds a descriptor ready.
+ */
+void clq_signals_let_in(void);
+
 #endif

@@ -56,6 +56,7 @@ struct state {
 	clq_msec		 swept;
 	clq_msec		 paused;	/* doors shut until then */
 	clq_msec		 flushed;	/* metrics were sent */
+	clq_msec		 let_in;	/* signals were, for certain */
 };
 
 /* ---- doors --------------------------------------------------------------- */
@@ -334,6 +335,16 @@ take_signals(struct state *s, clq_msec now)
 
 /* ---- the loop ------------------------------------------------------------ */
 
+/* A worker that is never idle hears of signals, too. */
+static void
+let_signals_in(struct state *s, clq_msec now)
+{
+	if (now - s->let_in < HURRY_MS)
+		return;
+	s->let_in = now;
+	clq_signals_let_in();
+}
+
 static int
 patience(const struct state *s)
 {
@@ -405,6 +416,7 @@ loop(struct state *s)
 			clq_log_err("epoll: %s", strerror(errno));
 			return EXIT_FAILURE;
 		}
+		let_signals_in(s, now);
 		for (i = 0; i < n; i++)
 			if (!came_in(s, events[i].data.ptr, now))
 				on_event(s, events[i].data.ptr);

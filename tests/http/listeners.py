@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -526,6 +527,42 @@ def single(t):
     r.close()
 
 
+def owners(t):
+    """A lane whose owner has ended is free, whoever has its number now."""
+    r = Receiver()
+    files = database(t)
+    settings = dict(hook(r.url, resources='record'), **files)
+    server, api = start_kinto(t, **settings)
+    path = collection(api)
+    api('PUT', path + '/records/a', user=USER)
+    r.wait(1)
+    server.stop()
+    with open('/proc/self/stat') as f:
+        us = int(f.read().rpartition(')')[2].split()[19])
+
+    def belongs(began):
+        db = sqlite3.connect(files['storage_url'])
+        where = " FROM objects WHERE parent = '/outbox/hook/owners'"
+        for row, data in db.execute('SELECT rowid, data' + where).fetchall():
+            data = dict(json.loads(data), pid=os.getpid(), began=began,
+                        until=int(time.time() * 1000) + 600000)
+            db.execute('UPDATE objects SET data = ? WHERE rowid = ?',
+                       (json.dumps(data), row))
+        db.commit()
+        db.close()
+    belongs(us)
+    server, api = start_kinto(t, **settings)
+    api('PUT', path + '/records/b', user=USER)
+    t.equal(len(r.wait(2, 3)), 1, 'a lane that somebody has is left alone')
+    server.stop()
+    belongs(us - 1)
+    server, api = start_kinto(t, **settings)
+    t.equal([e['record_id'] for e in r.wait(2)], ['a', 'b'],
+            'one whose owner has ended is not')
+    server.stop()
+    r.close()
+
+
 def guide(t):
     """The listener of docs/listeners.md, as it stands."""
     with open(os.path.join(SRC, 'docs', 'listeners.md')) as f:
@@ -626,7 +663,7 @@ def kills(t):
 
 with Test() as t:
     which = (os.environ.get('CLQ_TEST_ONLY') or 'payloads reads down tls full '
-             'command redis log refused single guide kills').split()
+             'command redis log refused single owners guide kills').split()
     for part in which:
         since = time.monotonic()
         globals()[part](t)

@@ -308,10 +308,45 @@ def orphaned(t):
     s.stop()
 
 
+def never_idle(t):
+    """Whenever the worker looks, somebody has asked for something."""
+    s = t.start(workers=1, shutdown_timeout=5)
+    asking = True
+
+    def ask():
+        c = None
+        while asking:
+            with contextlib.suppress(OSError, fcgi.Closed):
+                c = c or fcgi.Conn(s.address)
+                c.request('GET', '/v1/sleep/40')
+                continue
+            c = None
+            time.sleep(0.01)
+
+    def others(pid):
+        return [p for p in s.workers() if p != pid]
+    clients = [threading.Thread(target=ask) for _ in range(6)]
+    for c in clients:
+        c.start()
+    time.sleep(0.5)
+    for sig in signal.SIGTERM, signal.SIGQUIT:
+        pid = s.workers()[0]
+        os.kill(pid, sig)
+        t.ok(wait_for(lambda: others(pid) and not alive(pid), 15),
+             'a worker that is never idle hears %s' % sig.name)
+    pid = s.workers()[0]
+    s.signal(signal.SIGKILL)
+    s.popen.wait()
+    t.ok(wait_for(lambda: not alive(pid), 15), 'and of the end of its master')
+    asking = False
+    for c in clients:
+        c.join()
+
+
 def main():
     with Test() as t:
         for part in (stopping, reloading, many_reloads, logs, crashes,
-                     killed, too_long, lost, recycled, orphaned):
+                     killed, too_long, lost, recycled, orphaned, never_idle):
             part(t)
         t.ok(bool(re and APP and pid_of), 'done')
 
