@@ -3,7 +3,8 @@
  * An application for tests of the process model: requests that last, crash,
  * are large, or tell what arrived.
  *
- *	GET  /sleep/{ms}	answer after that time
+ *	GET  /sleep/{ms}	answer after that time; ?file= is written first, and
+ *				once somebody removes it the time is over
  *	GET  /rest/{ms}		one nanosleep(2): {"errno"}, 0 if it was not interrupted
  *	GET  /crash		a segmentation fault
  *	GET  /abort		a failed assertion
@@ -17,7 +18,9 @@
 #include <cliquet/cliquet.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,15 +42,35 @@ answer(struct clq_request *req)
 	    "{\"pid\":%ld}", (long)getpid()));
 }
 
+/* Tests know by the file that the request is being served, and end it. */
+static void
+sleep_while(const char *path, int64_t ms)
+{
+	static const struct timespec step = { 0, 10000000 };
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd != -1) {
+		dprintf(fd, "%ld\n", (long)getpid());
+		close(fd);
+	}
+	for (; ms > 0 && access(path, F_OK) == 0; ms -= 10)
+		(void)nanosleep(&step, NULL);
+}
+
 static enum clq_status
 view_sleep(struct clq_request *req, void *ctx)
 {
 	int64_t ms = number(req, "ms");
+	struct clq_str file = clq_request_param(req, "file");
 	struct timespec until;
 
 	(void)ctx;
 	if (ms < 0 || ms > 600000)
 		return clq_invalid(req, "path", CLQ_STR("ms"), "0 to 600000");
+	if (file.p != NULL) {
+		sleep_while(clq_arena_cstr(clq_request_arena(req), file), ms);
+		return answer(req);
+	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	until.tv_nsec += ms % 1000 * 1000000;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A name server that does not answer, for LD_PRELOAD: looking up a name takes
- * CLQ_TEST_DNS_SECONDS and then gives 127.0.0.1; addresses stay what they are.
+ * until there is a file CLQ_TEST_DNS_FILE and then gives 127.0.0.1; addresses
+ * stay what they are.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -17,11 +18,12 @@ getaddrinfo(const char *node, const char *service,
 {
 	getaddrinfo_f *real = (getaddrinfo_f *)dlsym(RTLD_NEXT,
 	    "getaddrinfo");
-	const char *seconds = getenv("CLQ_TEST_DNS_SECONDS");
+	const char *file = getenv("CLQ_TEST_DNS_FILE");
 
 	if (hints == NULL || (hints->ai_flags & AI_NUMERICHOST) != 0 ||
-	    seconds == NULL)
+	    file == NULL)
 		return real(node, service, hints, out);
-	(void)sleep((unsigned)atoi(seconds));
+	while (access(file, F_OK) != 0)
+		(void)usleep(20000);
 	return real("127.0.0.1", service, hints, out);
 }

@@ -11,10 +11,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 
 from api import start_kinto
-from harness import CLIQUETD, Server, Test, wait_for
+from harness import CLIQUETD, PATIENCE, Server, Test, files, timed, wait_for
 
 
 def lines_of(path):
@@ -24,10 +23,17 @@ def lines_of(path):
 
 def quick(t, s, what, n=30, limit=3):
     """n requests are answered, and soon."""
-    begun = time.monotonic()
-    got = {s.get('/v1/env?n=%d' % i).status for i in range(n)}
-    took = time.monotonic() - begun
-    t.ok(got == {200} and took < limit, '%s (%.1f s)' % (what, took))
+    def ask():
+        got, took = timed(lambda: {s.get('/v1/env?n=%d' % i).status
+                                   for i in range(n)})
+        return took, got == {200}
+    t.within(limit, ask, what)
+
+
+def reopened(s, path):
+    """All processes write there."""
+    return wait_for(lambda: all(path in files(p)
+                                for p in [s.pid, *s.workers()]))
 
 
 def json_lines(t):
@@ -98,7 +104,7 @@ def colours(t):
     with contextlib.suppress(OSError):
         while os.read(main, 65536):
             pass
-    p.wait(10)
+    p.wait(PATIENCE)
     os.close(main)
     s = t.start()
     t.ok(b'\033' not in open(s.log, 'rb').read(), 'none in a file')
@@ -109,20 +115,23 @@ def full_disk(t):
     link = t.name('.link')
     os.symlink('/dev/full', link)
     s = t.start(log_file=link)
+    s.all_workers()
     quick(t, s, 'a full disk: requests are served')
+    s.logged('lines are lost until')
     said = s.text()
     t.equal(said.count('lines are lost until'), 1,
             'told once, by all processes together')
     t.ok('%s: No space left on device' % link in said, 'with the reason')
     os.unlink(link)
     s.signal(signal.SIGUSR1)
-    t.ok(wait_for(lambda: os.path.exists(link)), 'another file')
+    t.ok(reopened(s, link), 'another file')
     quick(t, s, 'is written', 5)
     t.ok(wait_for(lambda: s.get('/v1/env').status == 200 and re.search(
         r'WARN log: \d+ lines were lost', open(link).read())),
          'with the number of lost lines')
     # A worker that opens it later than another may lose a line again.
-    t.ok(1 <= s.text().count('link can be written to again') <= 3,
+    t.ok(s.logged('link can be written to again') and
+         s.text().count('link can be written to again') <= 3,
          'and told where the loss was told')
     # A name that cannot be opened: the old file goes on.
     os.rename(link, link + '.1')
@@ -157,16 +166,16 @@ def stopped_reader(t):
         with contextlib.suppress(BlockingIOError):
             text += os.read(r, 1 << 20)
         return b'lines were lost: standard error' in text
-    t.ok(wait_for(recovered, 5, 0.05), 'somebody reads again: it says so')
+    t.ok(wait_for(recovered, step=0.05), 'somebody reads again: it says so')
     s.signal(signal.SIGTERM)
-    p.wait(10)
+    p.wait(PATIENCE)
     os.close(r)
 
 
 def receiver(path):
     d = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     d.bind(path)
-    d.settimeout(5)
+    d.settimeout(PATIENCE)
     return d
 
 
@@ -188,6 +197,7 @@ def datagrams(t, target, **settings):
     s.get('/v1/env?first', headers=[('User-Agent', 'a\nPRIORITY=0\nB=1')])
     got = until(d, b'first')
     quick(t, s, '%s does not read: requests are served' % target, 600, 5)
+    s.logged('lines are lost until')
     t.equal(s.text().count('lines are lost until'), 1, 'told once')
 
     def recovered():
@@ -198,7 +208,7 @@ def datagrams(t, target, **settings):
                 if b'lines were lost' in d.recv(65536):
                     return True
         return False
-    t.ok(wait_for(recovered, 5), 'it reads again: the loss is in the log')
+    t.ok(wait_for(recovered), 'it reads again: the loss is in the log')
     d.close()
     os.unlink(path)
     quick(t, s, 'it is gone: requests are served', 5)
@@ -265,9 +275,12 @@ def timings(t):
     s.stop()
     slow = [r['Fields'] for r in map(json.loads, lines_of(log))
             if r['Type'] == 'request.slow']
+    # A busy machine may be slow with others, too.
+    t.ok(all(r['t'] >= 100 for r in slow), 'slow requests')
+    slow = [r for r in slow if r['rid'] == 'slow-1']
     t.equal([(r['path'], r['method'], r['rid'], r['code']) for r in slow],
             [('/v1/sleep/150', 'GET', 'slow-1', 200)],
-            'one slow request, without its query')
+            'one is ours, without its query')
     t.ok(slow[0]['t'] >= 150 and 150 <= slow[0]['view'] <= slow[0]['t'] + 1,
          'where the time went')
     s = t.start(slow_request_ms=0)

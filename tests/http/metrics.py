@@ -11,7 +11,7 @@ import threading
 import time
 
 import fcgi
-from harness import Test, wait_for
+from harness import PATIENCE, Test, free_port, timed, wait_for
 
 try:
     from prometheus_client.parser import text_string_to_metric_families
@@ -79,15 +79,15 @@ def start(t, **settings):
     def up():
         with contextlib.suppress(OSError, fcgi.Closed):
             return fcgi.request(s.address, 'GET', '/v1/__lbheartbeat__',
-                                timeout=2).status == 200
-    wait_for(up, 15)
+                                timeout=10).status == 200
+    wait_for(up)
     return s
 
 
 def settle(s, was, want):
     """After a reload: until only `want` new workers are left."""
     return wait_for(lambda: len(s.workers()) == want and
-                    not set(was) & set(s.workers()), 15)
+                    not set(was) & set(s.workers()))
 
 
 def observed(t):
@@ -122,7 +122,7 @@ def observed(t):
         'requests of a batch')
     t.equal(m.sum('kinto_request_duration_seconds_count', **record), 1,
             'request_duration_seconds')
-    t.ok(0 < m.sum('kinto_request_duration_seconds_sum', **record) < 5,
+    t.ok(0 < m.sum('kinto_request_duration_seconds_sum', **record) < PATIENCE,
          'in seconds')
     t.equal(m.sum('kinto_request_duration_seconds_bucket', le='+Inf',
                   **record), 1, 'buckets')
@@ -286,8 +286,12 @@ def under_load(t):
     s = start(t, workers=4, max_requests=300)
     load = Load(s)
     before, wrong, scrapes, killed = {}, [], 0, 0
-    end = time.monotonic() + 6
-    while time.monotonic() < end:
+    now = time.monotonic()
+    end, latest = now + 6, now + PATIENCE
+    # A busy machine gets the time to do enough.
+    while now < end or now < latest and not (
+            scrapes > 20 and killed > 2 and load.good > 1000):
+        now = time.monotonic()
         step = scrapes % 8
         if step == 3:
             with contextlib.suppress(OSError, IndexError):
@@ -296,13 +300,13 @@ def under_load(t):
         elif step == 6:
             s.signal(signal.SIGHUP)
         try:
-            now = scrape(s).counters()
+            found = scrape(s).counters()
         except (OSError, fcgi.Closed):
             continue
         finally:
             scrapes += 1
-        wrong += [k for k, v in before.items() if now.get(k, -1) < v]
-        before = now
+        wrong += [k for k, v in before.items() if found.get(k, -1) < v]
+        before = found
         time.sleep(0.05)
     load.end()
     m = scrape(s)
@@ -325,14 +329,13 @@ def reload_(t):
     s = start(t, workers=2)
     for _ in range(20):
         fcgi.request(s.address, 'GET', '/v1/buckets/b', [user('bob')])
-    was = s.workers()
+    was = s.all_workers()
     with open(s.ini, 'a') as f:
         f.write('no_such_thing\nworkers = x\n')
     s.signal(signal.SIGHUP)
     t.ok(s.logged('reload: refused'), 'a bad file')
     os.kill(was[0], signal.SIGKILL)
     wait_for(lambda: was[0] not in s.workers() and len(s.workers()) == 2)
-    time.sleep(0.3)
     m = scrape(s)
     t.equal(m.sum('kinto_users_total'), 20, 'changes nothing, after a '
             'respawn too')
@@ -341,10 +344,7 @@ def reload_(t):
                     'metrics_matchdict_fields': 'bucket_id'})
     s.signal(signal.SIGHUP)
     settle(s, was, 2)
-    for _ in range(4):
-        m = scrape(s)
-        if not m.has('kinto_request_summary_total', bucket_id=''):
-            break
+    m = scrape(s)
     t.equal(m.sum('kinto_users_total'), 20, 'what is declared as before '
             'goes on')
     t.ok(not m.has('kinto_request_summary_total', record_id=''),
@@ -384,13 +384,13 @@ class StatsD:
                 self.lines += self.s.recv(65536).decode().split('\n')
         return self.lines
 
-    def wait(self, pattern, timeout=5):
+    def wait(self, pattern):
         return wait_for(lambda: any(re.fullmatch(pattern, x)
-                                    for x in self.read()), timeout)
+                                    for x in self.read()))
 
 
 def statsd(t):
-    d = StatsD()
+    d = StatsD(port=free_port())
     s = start(t, includes='prometheus ' + METRICS, workers=2,
               statsd_url='udp://127.0.0.1:%d' % d.port)
     fcgi.request(s.address, 'PUT', '/v1/buckets/b', [user('bob')])
@@ -418,72 +418,74 @@ def statsd(t):
          'both plugins together')
     # It goes and comes back.
     d.s.close()
-    slowest = ask_some(s)
-    t.ok(slowest < 2, 'nobody there: %.3f s at most' % slowest)
+    t.within(2, ask_some(s), 'nobody there')
     d = StatsD(port=d.port)
-    ask_some(s)
-    t.ok(d.wait(r'kinto\.request_summary:.*'), 'it comes back')
+    t.ok(wait_for(lambda: ask_some(s)()[1] and d.read()), 'it comes back')
+    t.ok(d.wait(r'kinto\.request_summary:.*'), 'with what it gets')
     # It does not read.
     d.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    slowest = ask_some(s, 300)
-    t.ok(slowest < 2, 'nobody reads: %.3f s at most' % slowest)
+    t.within(2, ask_some(s, 300), 'nobody reads')
     s.stop()
     d.s.close()
 
 
 def ask_some(s, n=40):
-    """Seconds of the slowest of some requests; all must succeed."""
-    slowest = 0
-    for _ in range(n):
-        begun = time.monotonic()
-        if s.get('/v1/__lbheartbeat__').status != 200:
-            return 999
-        slowest = max(slowest, time.monotonic() - begun)
-    return slowest
+    """For within(): the slowest of some requests; all must succeed."""
+    def ask():
+        answers = [timed(lambda: s.get('/v1/__lbheartbeat__').status)
+                   for _ in range(n)]
+        return max(took for _, took in answers), \
+            all(status == 200 for status, _ in answers)
+    return ask
 
 
 def statsd_names(t):
     s = start(t, includes='', statsd_url='udp://statsd.invalid:8125')
-    slowest = ask_some(s)
-    t.ok(slowest < 2, 'no such host: %.3f s at most' % slowest)
+    t.within(2, ask_some(s), 'no such host')
 
     def said():
-        ask_some(s, 2)
+        ask_some(s, 2)()
         return s.logged(r'statsd\.invalid: .*metrics are dropped', 0.1)
-    t.ok(wait_for(said, 30), 'the log says so')
-    begun = time.monotonic()
+    t.ok(wait_for(said), 'the log says so')
     t.equal(s.stop(), 0, 'it stops all the same')
-    t.ok(time.monotonic() - begun < 5, 'soon')
 
     d = StatsD()
+    file = t.name('.dns')
     env = dict(os.environ, LD_PRELOAD=os.environ['CLQ_TEST_DNS'],
-               CLQ_TEST_DNS_SECONDS='6')
+               CLQ_TEST_DNS_FILE=file)
     env['ASAN_OPTIONS'] = env.get('ASAN_OPTIONS', '') + \
         ':verify_asan_link_order=0'
-    begun = time.monotonic()
-    s = start(t, includes='', workers=2, statsd_url='udp://stats:%d' % d.port,
-              popen=dict(env=env))
-    slowest = ask_some(s)
-    t.ok(time.monotonic() - begun < 6 and slowest < 2,
-         'a name server that does not answer: %.3f s at most' % slowest)
+    values = dict(includes='', workers=2, popen=dict(env=env),
+                  statsd_url='udp://stats:%d' % d.port)
+    s = start(t, **values)
+    t.within(2, ask_some(s), 'a name server that does not answer')
+    t.equal(d.read(), [], 'nothing can arrive')
+
+    def stopped():
+        s = start(t, **values)
+        ask_some(s)()
+        code, took = timed(s.stop)
+        return took, code == 0
+    t.within(5, stopped, 'it stops while the name is looked up')
+    open(file, 'w').close()
 
     def arrived():
-        ask_some(s, 2)
+        ask_some(s, 2)()
         return d.read()
-    t.ok(wait_for(arrived, 20), 'once it does, metrics arrive')
-    worker = s.workers()[0]
+    t.ok(wait_for(arrived), 'once it answers, metrics arrive')
+    os.unlink(file)
+    worker = s.all_workers()[0]
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: worker not in s.workers() and len(s.workers()) == 2)
-    slowest = ask_some(s)
-    t.ok(slowest < 2, 'a respawned worker: %.3f s at most' % slowest)
-    t.equal(s.stop(), 0, 'it stops while the name is looked up')
+    t.within(2, ask_some(s), 'a respawned worker')
+    t.equal(s.stop(), 0, 'it stops, too')
     d.s.close()
 
     with contextlib.suppress(OSError):
         d = StatsD(socket.AF_INET6, '::1')
         s = start(t, includes='', project_name='', statsd_prefix='mine',
                   statsd_url='udp://[::1]:%d' % d.port)
-        ask_some(s, 2)
+        ask_some(s, 2)()
         t.ok(d.wait(r'mine\.request_summary:.*'), 'IPv6, statsd_prefix')
         s.stop()
         d.s.close()

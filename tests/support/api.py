@@ -67,13 +67,13 @@ class Api:
 
     def up(self):
         with contextlib.suppress(OSError, fcgi.Closed):
-            return self.hello(timeout=2).status == 200
+            return self.hello(timeout=10).status == 200
         return False
 
 
 def answering(api):
     """The same, once its server answers or has ended."""
-    wait_for(lambda: api.server.popen.poll() is not None or api.up(), 30)
+    wait_for(lambda: api.server.popen.poll() is not None or api.up())
     return api
 
 

@@ -80,7 +80,7 @@ class Response:
 
 
 class Conn:
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=60):
         if '/' in address:
             self.s = socket.socket(socket.AF_UNIX)
             self.s.settimeout(timeout)
@@ -147,7 +147,7 @@ class Conn:
         self.ask(method, uri, headers, body, rid, keep, **more)
         return self.response(rid)
 
-    def closed(self, timeout=5):
+    def closed(self, timeout=60):
         """True if the server closes, with nothing more to read."""
         self.s.settimeout(timeout)
         try:
@@ -158,7 +158,7 @@ class Conn:
             return False
 
 
-def request(address, method, uri, headers=(), body=b'', timeout=20, **more):
+def request(address, method, uri, headers=(), body=b'', timeout=60, **more):
     """One request on a connection of its own."""
     conn = Conn(address, timeout)
     try:

@@ -20,9 +20,11 @@ from ports import free_port
 
 CLIQUETD, CLIQUET = os.environ['CLIQUETD'], os.environ['CLIQUET']
 APP = os.environ['CLQ_TEST_APP']        # slow.so
+# Seconds for what must happen: a busy machine may stand still for some.
+PATIENCE = 60
 
 
-def wait_for(what, timeout=10, step=0.02):
+def wait_for(what, timeout=PATIENCE, step=0.02):
     """The first true value of what(), or the last false one."""
     end = time.monotonic() + timeout
     while True:
@@ -32,13 +34,22 @@ def wait_for(what, timeout=10, step=0.02):
         time.sleep(step)
 
 
+def timed(act):
+    """What act() gives, and the seconds it took."""
+    begun = time.monotonic()
+    return act(), time.monotonic() - begun
+
+
 def alive(pid):
     """Running, and not a zombie."""
-    try:
+    return state(pid) not in (None, 'Z', 'X')
+
+
+def state(pid):
+    """R, S, T (stopped) and so on; None if there is no such process."""
+    with contextlib.suppress(OSError):
         with open('/proc/%d/stat' % pid) as f:
-            return f.read().rpartition(')')[2].split()[0] != 'Z'
-    except OSError:
-        return False
+            return f.read().rpartition(')')[2].split()[0]
 
 
 def parent(pid):
@@ -66,6 +77,38 @@ def fds(pid):
     return sorted(int(n) for n in os.listdir('/proc/%d/fd' % pid))
 
 
+def files(pid):
+    """What its descriptors are; those closed meanwhile are left out."""
+    out = []
+    for n in fds(pid):
+        with contextlib.suppress(OSError):
+            out.append(os.readlink('/proc/%d/fd/%d' % (pid, n)))
+    return out
+
+
+class Sleeper(fcgi.Conn):
+    """A request that lasts, on a connection of its own; `pid` is serving
+    it."""
+
+    def __init__(self, server, ms=600000, query=''):
+        super().__init__(server.address)
+        self.path = '/v1/sleep/%d' % ms
+        self.file = server.test.name('.running')
+        self.ask('GET', '%s?file=%s%s' % (self.path, self.file, query))
+        self.pid = int(wait_for(self.text))
+
+    def text(self):
+        with contextlib.suppress(OSError):
+            with open(self.file) as f:
+                text = f.read()
+            return text if text.endswith('\n') else ''
+
+    def release(self):
+        """Its time is over."""
+        os.unlink(self.file)
+        return self
+
+
 class Server:
     """A running cliquetd."""
 
@@ -74,8 +117,13 @@ class Server:
         self.popen, self.pid, self.log = popen, pid or popen.pid, log
 
     def workers(self):
-        """Workers, without the keepers that outlive them for a moment."""
-        return [p for p in children(self.pid) if name(p) != 'cliquetd-keeper']
+        """Without the keepers that outlive them for a moment, and others."""
+        return [p for p in children(self.pid) if name(p) == 'cliquetd-worker']
+
+    def all_workers(self, n=2):
+        """The same, once there are so many."""
+        wait_for(lambda: len(self.workers()) == n)
+        return self.workers()
 
     def signal(self, sig):
         os.kill(self.pid, sig)
@@ -84,16 +132,16 @@ class Server:
         with open(self.log, errors='replace') as f:
             return f.read()
 
-    def logged(self, pattern, timeout=5):
+    def logged(self, pattern, timeout=PATIENCE):
         return bool(wait_for(lambda: re.search(pattern, self.text()),
                              timeout))
 
-    def ready(self, timeout=15):
+    def ready(self, timeout=PATIENCE):
         def up():
             if self.popen and self.popen.poll() is not None:
                 return True
             with contextlib.suppress(OSError, fcgi.Closed):
-                return self.get('/v1/env', timeout=2).status == 200
+                return self.get('/v1/env', timeout=10).status == 200
             return False
         wait_for(up, timeout)
         return self
@@ -101,7 +149,7 @@ class Server:
     def get(self, uri, method='GET', **more):
         return fcgi.request(self.address, method, uri, **more)
 
-    def wait(self, timeout=15):
+    def wait(self, timeout=PATIENCE):
         """Exit status, or None if it goes on."""
         if self.popen:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -109,7 +157,7 @@ class Server:
             return None
         return 0 if wait_for(lambda: not alive(self.pid), timeout) else None
 
-    def stop(self, timeout=15):
+    def stop(self, timeout=PATIENCE):
         if alive(self.pid):
             os.kill(self.pid, signal.SIGTERM)
         return self.wait(timeout)
@@ -197,13 +245,19 @@ class Test:
     def soon(self, limit, act, what):
         """act() takes less than these seconds: what waits for something does
         so each time, what waits for a busy machine does not."""
+        return self.within(limit, lambda: (timed(act)[1], True), what)
+
+    def within(self, limit, act, what):
+        """The same, if act() tells how long it took: (seconds, all_right).
+        All must be right each time."""
+        all_right = True
         for _ in range(3):
-            begun = time.monotonic()
-            act()
-            took = time.monotonic() - begun
+            took, right = act()
+            all_right = all_right and right
             if took < limit:
                 break
-        return self.ok(took < limit, '%s (%.3f s)' % (what, took))
+        return self.ok(all_right and took < limit,
+                       '%s (%.3f s)' % (what, took))
 
     def skip(self, what, why):
         self.n += 1
@@ -254,7 +308,8 @@ class Test:
         """A command that ends by itself: (status, output)."""
         more.setdefault('stdin', subprocess.DEVNULL)
         r = subprocess.run(argv, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=30, **more)
+                           stderr=subprocess.STDOUT, timeout=2 * PATIENCE,
+                           **more)
         return r.returncode, r.stdout.decode(errors='replace')
 
 
@@ -309,7 +364,7 @@ http {
 
     def up():
         with contextlib.suppress(OSError):
-            socket.create_connection(('127.0.0.1', port), 1).close()
+            socket.create_connection(('127.0.0.1', port), 10).close()
             return True
     wait_for(up)
     return url
