@@ -98,7 +98,7 @@ class Stack:
         self.procs.append(p)
         return p
 
-    def wait(self, p, name, ready, timeout=20):
+    def wait(self, p, name, ready, timeout=60):
         end = time.monotonic() + timeout
         while not ready():
             if p.poll() is not None or time.monotonic() > end:

@@ -165,7 +165,7 @@ if $as test -x "$cliquet" 2> /dev/null; then
 	for program in "$cliquet --ini $dir/closed/c.ini check-config" \
 	    "$CLIQUETD $dir/closed/c.ini"; do
 		# shellcheck disable=SC2086
-		said=$($as timeout 10 $program 2>&1)
+		said=$($as timeout 60 $program 2>&1)
 		is "it is named: ${program%% *}" grep -q \
 		    "storage_url: $dir/closed cannot be written by user id" \
 		    <<< "$said"

@@ -14,7 +14,7 @@ import threading
 import time
 
 from api import start_kinto
-from harness import CLIQUET, Test, free_port, wait_for
+from harness import CLIQUET, PATIENCE, Test, free_port, timed, wait_for
 
 USER = 'u:p'
 GRACE = 3.0     # what a loaded machine may add
@@ -67,33 +67,42 @@ class Proxy:
             s.close()
 
 
-def timed(fn):
-    begun = time.monotonic()
-    return fn(), time.monotonic() - begun
-
-
 def beats(t, api, wanted, limit, what, n=3):
-    """n heartbeats in a row, so that every worker is asked."""
-    worst, bodies = 0, []
-    for _ in range(n):
-        r, took = timed(lambda: api('GET', '/__heartbeat__'))
-        worst = max(worst, took)
-        bodies.append((r.status, r.body))
-    t.equal(bodies, [(200 if all(wanted.values()) else 503, wanted)] * n,
-            what)
-    t.ok(worst < limit + GRACE, 'in time (%.1f s)' % worst)
+    """n heartbeats in a row."""
+    status = 200 if all(wanted.values()) else 503
+
+    def ask():
+        worst = 0
+        for _ in range(n):
+            r, took = timed(lambda: api('GET', '/__heartbeat__'))
+            worst = max(worst, took)
+            # What is up may be too late for a heartbeat on a busy machine.
+            if (r.status, r.body) != (status, wanted):
+                print('#', r.status, r.body)
+                worst = PATIENCE
+        return worst, True
+    t.within(limit + GRACE, ask, what)
 
 
-def is_503(t, api, limit, what, **more):
-    r, took = timed(lambda: api('GET', '/buckets/b', user=USER, **more))
-    t.equal((r.error[:2], r.headers.get('retry-after')), ((503, 201), '7'),
-            what)
-    t.ok(took < limit + GRACE, 'in time (%.1f s)' % took)
+def answered(api, method, path, wanted):
+    """For within(): status and errno of a request, and when to come back."""
+    def ask():
+        r, took = timed(lambda: api(method, path, user=USER))
+        right = r.error[:2] == wanted and (
+            wanted[0] != 503 or r.headers.get('retry-after') == '7')
+        if not right:
+            print('#', r.error, r.headers)
+        return took, right
+    return ask
+
+
+def back(api):
+    return wait_for(lambda: api('GET', '/buckets/b', user=USER).status == 200
+                    and api('GET', '/__heartbeat__').status == 200)
 
 
 def is_back(t, api, what):
-    t.ok(wait_for(lambda: api('GET', '/buckets/b', user=USER).status == 200 and
-                  api('GET', '/__heartbeat__').status == 200, 15), what)
+    t.ok(back(api), what)
 
 
 def up(*down):
@@ -123,12 +132,19 @@ def postgresql(t):
     proxy.frozen.set()
     beats(t, api, up('storage', 'permission'), 1,
           'a database that swallows everything is down')
-    is_503(t, api, 1, 'a request on a new connection: 503')
+    bucket = answered(api, 'GET', '/buckets/b', (503, 201))
+    t.within(1 + GRACE, bucket, 'a request on a new connection: 503')
     proxy.frozen.clear()
     is_back(t, api, 'it answers again: all is well by itself')
-    proxy.frozen.set()
-    for _ in range(3):
-        is_503(t, api, 3, 'a request on an old connection: 503')
+
+    def old():
+        proxy.frozen.clear()
+        was_back = back(api)
+        proxy.frozen.set()
+        answers = [bucket() for _ in range(3)]
+        return max(took for took, _ in answers), \
+            was_back and all(right for _, right in answers)
+    t.within(3 + GRACE, old, 'a request on an old connection: 503')
     proxy.frozen.clear()
     is_back(t, api, 'and again')
     t.equal(s.text().count('died') + s.text().count('ended'), 0,
@@ -157,9 +173,8 @@ def memcached(t):
     api('PUT', '/buckets/b', user=USER)
     p.send_signal(signal.SIGSTOP)
     beats(t, api, up('cache'), 1, 'memcached is stopped: the cache is down')
-    r, took = timed(lambda: api('GET', '/buckets/b', user=USER))
-    t.equal(r.status, 200, 'what needs no cache is served')
-    t.ok(took < 1 + GRACE, 'in time (%.1f s)' % took)
+    t.within(1 + GRACE, answered(api, 'GET', '/buckets/b', (200, None)),
+             'what needs no cache is served')
     p.send_signal(signal.SIGCONT)
     is_back(t, api, 'it goes on: all is well')
     s.stop()
@@ -171,18 +186,20 @@ def migrations(t):
     ini = t.ini(use='kinto', userid_hmac_secret='x',
                 storage_backend='postgresql', storage_url=url,
                 permission_backend='postgresql', permission_url=url)
-    for seconds, wanted in (1, 0), (20, 1):
+    for seconds, wanted in (1, 0), (600, 1):
         other = subprocess.Popen(os.environ['PSQL'].split() + [
             '-d', 'clq', '-At',
             '-c', "SELECT pg_advisory_lock(hashtext('cliquet migrate'))",
             '-c', "SELECT 'locked'", '-c', 'SELECT pg_sleep(%d)' % seconds],
             stdout=subprocess.PIPE)
         other.stdout.readline()         # the lock's empty line
-        (code, out), took = timed(lambda: t.run([CLIQUET, '--ini', ini,
-                                                 'migrate']))
-        t.ok(code == wanted and took < 20 and (
-            'another migration is running' in out) == (wanted != 0),
-             'while another migration lasts %d s (%.1f s)' % (seconds, took))
+
+        def migrate():
+            (code, out), took = timed(lambda: t.run([CLIQUET, '--ini', ini,
+                                                     'migrate']))
+            return took, code == wanted and (
+                'another migration is running' in out) == (wanted != 0)
+        t.within(20, migrate, 'while another migration lasts %d s' % seconds)
         other.kill()
         other.wait()
 
@@ -195,13 +212,12 @@ def sqlite(t):
         heartbeat_timeout_seconds=1, sqlite_busy_timeout=1000,
         retry_after_seconds=7, **{'multiauth.policies': 'basicauth'})
     t.equal(api('PUT', '/buckets/b', user=USER).status, 201, 'SQLite')
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
     db.execute('BEGIN IMMEDIATE')
     beats(t, api, up('storage', 'permission'), 1,
           'somebody holds the lock: storage is down for writing')
-    r, took = timed(lambda: api('PUT', '/buckets/c', user=USER))
-    t.equal(r.error[:2], (503, 201), 'a write: 503')
-    t.ok(took < 1 + GRACE, 'in time (%.1f s)' % took)
+    t.within(1 + GRACE, answered(api, 'PUT', '/buckets/c', (503, 201)),
+             'a write: 503')
     t.equal(api('GET', '/buckets/b', user=USER).status, 200, 'reads go on')
     db.execute('ROLLBACK')
     db.close()

@@ -97,7 +97,7 @@ fcgi() {
 
 wait_ready() {
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		fcgi "$1" GET / > /dev/null 2>&1 && return
 		kill -0 "$cliquetd" 2> /dev/null || break
 		sleep 0.05

@@ -20,6 +20,7 @@ SECRETS = ['hunter2', 'topsecret', 'c00kie', 'b0dy', 'qu3ry']
 
 class Sentry(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self):
         self.got, self.mode, self.tries = [], 'ok', 0

@@ -81,10 +81,10 @@ def reload(t, server, new, old):
           userid_hmac_secret='s3cret', project_version=None,
           **{'multiauth.policies': 'basicauth'})
     server.signal(signal.SIGHUP)
-    t.ok(wait_for(lambda: old('GET', '/links', user=ALICE).status != 200,
-                  10), 'a reload takes the old one away')
-    t.ok(wait_for(lambda: new('GET', '/articles', user=ALICE).status == 200,
-                  10), 'and leaves the new one')
+    t.ok(wait_for(lambda: old('GET', '/links', user=ALICE).status != 200),
+         'a reload takes the old one away')
+    t.ok(wait_for(lambda: new('GET', '/articles', user=ALICE).status == 200),
+         'and leaves the new one')
 
 
 def refused(t, what, message, **more):

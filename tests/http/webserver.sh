@@ -121,8 +121,8 @@ start_nginx() {
 # await PORT PID: until something other than 502 and 503 comes.
 await() {
 	local i code
-	for ((i = 0; i < 200; i++)); do
-		code=$(curl -s -o /dev/null -m 5 -w '%{http_code}' \
+	for ((i = 0; i < 1200; i++)); do
+		code=$(curl -s -o /dev/null -m 20 -w '%{http_code}' \
 		    "http://127.0.0.1:$1/v1/")
 		case $code in 000 | 50[0-9]) ;; *) return 0 ;; esac
 		kill -0 "$2" 2> /dev/null || break
@@ -319,6 +319,17 @@ download() {
 	    "$(header access-control-allow-origin)" "*"
 }
 
+# gone PATH: until it is; lighttpd believes for a second or two what it knew of
+# a file.
+gone() {
+	local _
+	for _ in {1..120}; do
+		ask "$1"
+		[ "$code" = 404 ] && break
+		sleep 0.5
+	done
+}
+
 # suite_files LARGE: LARGE bytes are taken.
 suite_files() {
 	local first
@@ -335,7 +346,7 @@ suite_files() {
 	mv "$dir/large.bin" "$dir/large.txt"
 	upload f "$dir/large.txt"
 	is "a file of $1 bytes" "$code" 200
-	ask "$first"
+	gone "$first"
 	is "the one it replaced is gone" "$code" 404
 	ask "/v1$first"
 	is "for cliquetd too" "$code" 404
@@ -352,12 +363,7 @@ suite_files() {
 	case $code in 307 | 400 | 404) result "nor to what lies beside" 0 ;;
 	*) is "nor to what lies beside" "$code" 404 ;; esac
 	alice /v1/buckets/web/collections/c/records/f -X DELETE
-	# lighttpd believes for a second or two what it knew of a file.
-	for _ in 1 2 3 4 5 6 7 8; do
-		ask "$location"
-		[ "$code" = 404 ] && break
-		sleep 0.5
-	done
+	gone "$location"
 	is "deleted with its record" "$code" 404
 }
 

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def hang(self):
-        self.server.done.wait(60)
+        self.server.done.wait(600)
         self.close_connection = True
 
     def trickle(self):
@@ -244,6 +244,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Provider(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128            # of those who connect at once
 
     def __init__(self, folder, port=0):
         super().__init__(('127.0.0.1', port), Handler)

@@ -34,7 +34,7 @@ def etag_number(text):
 
 
 class Client:
-    def __init__(self, base, auth, timeout=30):
+    def __init__(self, base, auth, timeout=60):
         url = urllib.parse.urlsplit(base)
         self.address = url.hostname, url.port or 80
         self.prefix = url.path.rstrip('/')

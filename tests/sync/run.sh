@@ -55,8 +55,10 @@ fi
     skip "no postgresql.so"
 skip_unless nginx
 
+# Eight writers wait for a disk that may be somebody else's for a while.
+patience=
 case $kind in
-sqlite) url=sqlite://$dir/list.db ;;
+sqlite) url=sqlite://$dir/list.db patience='sqlite_busy_timeout = 60000' ;;
 postgresql) url=${CLQ_PG_URL//%/%%} ;;	# % is special in an ini
 memory) url= ;;
 esac
@@ -71,6 +73,7 @@ ${url:+storage_url = $url}
 permission_backend = $kind
 ${url:+permission_url = $url}
 cache_backend = memory
+$patience
 workers = 8
 pidfile = $dir/cliquetd.pid
 INI

@@ -23,18 +23,28 @@ from client import Broken, Response, etag_number
 SHARED = 12             # records that all writers change
 OWN = 40                # live records that a writer keeps
 SMALL_STEP = 50         # ms
-LARGE_STEP = 1500       # more ticks than others can use up meanwhile
+LARGE_STEP = 30000      # more than others, and the clock, can go meanwhile
 LARGE_EVERY = 0.25      # s between large steps, of all writers together
 
 
 class Shared:
     """What all writers know together."""
 
-    def __init__(self, context):
+    def __init__(self, context, wanted):
+        """wanted: names of what is to be done at least once."""
+        self.wanted = {name: i for i, name in enumerate(wanted)}
+        self.seen = context.Array('b', len(wanted), lock=False)
         self.stop = context.Event()
         self.clock = context.Value('q', 0)      # highest timestamp seen
         self.turn = context.Lock()              # for large steps
         self.last_large = context.Value('d', 0)
+
+    def did(self, name):
+        if name in self.wanted:
+            self.seen[self.wanted[name]] = 1
+
+    def missing(self):
+        return [name for name, i in self.wanted.items() if not self.seen[i]]
 
     def saw(self, timestamp):
         if timestamp > self.clock.value:
@@ -103,6 +113,7 @@ class Writer:
 
     def count(self, what, n=1):
         self.counts[what] = self.counts.get(what, 0) + n
+        self.shared.did(what)
 
     def wrong(self, text):
         self.count('bad answers')
