@@ -260,17 +260,21 @@ clq_child_wait(pid_t pid, clq_msec until)
 
 /* ---- looking after them -------------------------------------------------- */
 
-/* First the warning that makes a worker answer 503 and end, then the kill. */
+/* First the warning that makes a worker answer 503 and end, then the kill. In
+ * between it has its time, even if the whole machine was late. */
 static void
-force(struct clq_child *child, const struct clq_slot *s, const char *why)
+force(struct clq_child *child, const struct clq_slot *s, clq_msec now,
+    const char *why)
 {
 	char what[WHAT_MAX];
 
-	if (!child->forced) {
-		child->forced = true;
+	if (child->forced == 0) {
+		child->forced = now;
 		kill(child->pid, SIGALRM);
 		return;
 	}
+	if (now - child->forced < GRACE_MS)
+		return;
 	clq_log_err("worker %ld killed%s: %s", (long)child->pid,
 	    doing(s, what, sizeof what), why);
 	kill(child->pid, SIGKILL);
@@ -291,14 +295,14 @@ check_one(struct clq_child *child, const struct clq_slot *s, clq_msec now)
 		set_state(child, CLQ_CHILD_LEAVING);
 	if (child->state == CLQ_CHILD_LEAVING) {
 		over = now - child->since - conf->shutdown_timeout;
-		if (over > (child->forced ? GRACE_MS : GRACE_MS / 4))
-			force(child, s, "shutdown_timeout is over");
+		if (over > GRACE_MS / 4)
+			force(child, s, now, "shutdown_timeout is over");
 		return;
 	}
 	if (conf->request_timeout > 0 && began != 0) {
 		over = now - began - conf->request_timeout;
-		if (over > (child->forced ? 2 * GRACE_MS : GRACE_MS))
-			force(child, s, "request_timeout is over");
+		if (over > GRACE_MS)
+			force(child, s, now, "request_timeout is over");
 	}
 }
 

@@ -38,7 +38,7 @@ struct clq_child {
 	struct clq_generation	*generation;
 	clq_msec		 since;		/* in this state */
 	clq_msec		 forked;
-	bool			 forced;	/* was sent the last warning */
+	clq_msec		 forced;	/* the last warning was sent */
 };
 
 struct clq_children {

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import threading
 import time
 
 import fcgi
@@ -51,6 +52,27 @@ def stopping(t):
         return took, took >= 1 and (r.status, r.json()['errno'], code) == \
             (503, 201, 0) and not any(alive(p) for p in workers)
     t.within(4, late, 'beyond shutdown_timeout: 503, and no worker is left')
+
+    def stood_still():
+        s = t.start(shutdown_timeout=1, request_timeout=0)
+        c = Sleeper(s)
+        s.signal(signal.SIGTERM)
+        s.logged('stopping')
+        for pid in c.pid, s.pid:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)
+        os.kill(s.pid, signal.SIGCONT)
+        begun = time.monotonic()
+        time.sleep(0.3)
+        os.kill(c.pid, signal.SIGCONT)
+        status = 0
+        with contextlib.suppress(fcgi.Closed):
+            status = c.response().status
+        took = time.monotonic() - begun
+        s.wait()
+        # Only if we are late, too, it may be killed.
+        return took, status == 503 or took >= 1
+    t.within(1, stood_still, 'when all have stood still: 503')
 
     def half():
         s = t.start(shutdown_timeout=30, connection_read_timeout=2)
@@ -336,12 +358,12 @@ def never_idle(t):
     for sig in signal.SIGTERM, signal.SIGQUIT:
         pid = s.workers()[0]
         os.kill(pid, sig)
-        t.ok(wait_for(lambda: others(pid) and not alive(pid), 15),
+        t.ok(wait_for(lambda: others(pid) and not alive(pid)),
              'a worker that is never idle hears %s' % sig.name)
     pid = s.workers()[0]
     s.signal(signal.SIGKILL)
     s.popen.wait()
-    t.ok(wait_for(lambda: not alive(pid), 15), 'and of the end of its master')
+    t.ok(wait_for(lambda: not alive(pid)), 'and of the end of its master')
     asking = False
     for c in clients:
         c.join()
