@@ -11,7 +11,8 @@ import threading
 import time
 
 import fcgi
-from harness import APP, CLIQUET, Sleeper, Test, alive, fds, files, timed, wait_for
+from harness import (APP, CLIQUET, Sleeper, Test, alive, fds, files, timed,
+                     wait_for)
 
 
 def connections(t, s):
@@ -64,9 +65,9 @@ def stopping(t):
         os.kill(s.pid, signal.SIGCONT)
         begun = time.monotonic()
         time.sleep(0.3)
-        os.kill(c.pid, signal.SIGCONT)
         status = 0
-        with contextlib.suppress(fcgi.Closed):
+        with contextlib.suppress(fcgi.Closed, ProcessLookupError):
+            os.kill(c.pid, signal.SIGCONT)
             status = c.response().status
         took = time.monotonic() - begun
         s.wait()
