@@ -333,7 +333,7 @@ Test(log, a_pipe_with_little_room_does_not_hold_a_long_line)
 	static char line[12000], page[4096];
 	int ends[2];
 
-	alarm(10);		/* a write that waits would wait for ever */
+	alarm(60);		/* a write that waits would wait for ever */
 	memset(line, 'x', sizeof line);
 	line[sizeof line - 1] = '\n';
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);

@@ -243,7 +243,7 @@ Test(settings, bounds_interpolation)
 	struct clq_buf b;
 	int i, j;
 
-	alarm(20);
+	alarm(60);
 	clq_buf_init(&b, arena, 0);
 	for (i = 0; i < 9; i++) {		/* ten to the ninth */
 		clq_buf_printf(&b, "a%d = ", i);
@@ -312,7 +312,7 @@ Test(settings, bounds_names_and_numbers)
 	struct clq_buf b;
 	int i;
 
-	alarm(30);
+	alarm(60);
 	clq_buf_init(&b, arena, 0);
 	for (i = 0; i < 151; i++)
 		clq_buf_addc(&b, 'k');
@@ -390,13 +390,15 @@ Test(settings, refuses_what_is_no_ini_file)
 
 Test(settings, does_not_wait_for_a_fifo)
 {
-	char path[64];
+	char folder[] = "/tmp/clq-fifo-XXXXXX", path[64];
 
-	alarm(10);
-	snprintf(path, sizeof path, "/tmp/clq-fifo-%ld", (long)getpid());
+	alarm(60);
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/fifo", folder);
 	cr_assert_eq(mkfifo(path, 0600), 0);
 	cr_expect_eq(clq_settings_load(path, &s), CLQ_INVALID);
 	unlink(path);
+	rmdir(folder);
 	cr_said("not a file");
 }
 

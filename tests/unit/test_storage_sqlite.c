@@ -412,24 +412,38 @@ SqliteTest(misuse, is_said_and_harms_nobody)
 	cr_expect_eq(write_one("r", 1), CLQ_OK);
 }
 
+/* How long a write, and a ping of 50 ms, wait for the lock. */
+static void
+wait_for_lock(clq_msec *write, clq_msec *ping)
+{
+	clq_msec before = clq_monotonic();
+
+	cr_expect_eq(write_one("r", 1), CLQ_UNAVAILABLE);
+	*write = clq_monotonic() - before;
+	cr_expect_geq(*write, 800);
+	before = clq_monotonic();
+	cr_expect_eq(sq_ping(q, false, 50), CLQ_UNAVAILABLE);
+	*ping = clq_monotonic() - before;
+}
+
+/* On a busy machine either may take longer, but not each time. */
 SqliteTest(lock, of_a_stranger_is_waited_for_and_not_for_ever)
 {
 	sqlite3 *other = NULL;
-	clq_msec before;
+	clq_msec write = 0, ping = 0;
+	int i = 0;
 
 	open_db("sqlite_busy_timeout = 900\n");
 	cr_assert_eq(write_one("before", 1), CLQ_OK);
 	cr_assert_eq(sqlite3_open(path, &other), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL,
 	    NULL), SQLITE_OK);
-	before = clq_monotonic();
-	cr_expect_eq(write_one("r", 1), CLQ_UNAVAILABLE);
-	cr_expect_geq(clq_monotonic() - before, 800);
-	cr_expect_leq(clq_monotonic() - before, 4000);
+	do
+		wait_for_lock(&write, &ping);
+	while ((write > 4000 || ping > 700) && ++i < 3);
+	cr_expect_leq(write, 4000);
+	cr_expect_leq(ping, 700);
 	cr_expect(exists("before"), "readers do not wait");
-	before = clq_monotonic();
-	cr_expect_eq(sq_ping(q, false, 50), CLQ_UNAVAILABLE);
-	cr_expect_leq(clq_monotonic() - before, 700);
 	cr_expect_eq(sq_ping(q, true, 50), CLQ_OK);
 	cr_assert_eq(sqlite3_close(other), SQLITE_OK);
 	cr_expect_eq(write_one("r", 1), CLQ_OK);
