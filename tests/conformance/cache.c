@@ -163,18 +163,18 @@ Test(cache, tells_what_is_left)
 {
 	clq_msec left, before = clq_monotonic();
 
-	put(CLQ_STR("k"), CLQ_STR("v"), 5000);
+	put(CLQ_STR("k"), CLQ_STR("v"), MINUTE);
 	sleep_ms(150);
 	cr_assert_eq(ops->ttl(f.self, CLQ_STR("k"), &left), CLQ_OK);
-	cr_assert_leq(left, 4860);
-	cr_assert_geq(left, 4990 - (clq_monotonic() - before));
+	cr_assert_leq(left, MINUTE - 140);
+	cr_assert_geq(left, MINUTE - 10 - (clq_monotonic() - before));
 }
 
 /* It is there, or this machine was too busy to look before it ended. */
 static bool
 holds_until(clq_msec end, struct clq_str key, struct clq_str value)
 {
-	return holds(key, value) || clq_monotonic() >= end;
+	return holds(key, value) || clq_monotonic() >= end - 5;
 }
 
 Test(cache, forgets_on_time)
@@ -203,17 +203,31 @@ Test(cache, forgets_on_time)
 	cr_assert(holds(CLQ_STR("long"), CLQ_STR("v")));
 }
 
+/* Store a key for two seconds, and prolong it before they have passed. */
+static void
+put_and_prolong(struct clq_str key, struct clq_str value)
+{
+	enum clq_status st;
+	clq_msec end;
+
+	do {
+		end = clq_monotonic() + 2000;
+		put(key, value, 2000);
+		st = ops->expire(f.self, key, MINUTE);
+	} while (st == CLQ_NOT_FOUND && clq_monotonic() >= end - 5);
+	cr_assert_eq(st, CLQ_OK);
+}
+
 Test(cache, changes_the_ttl)
 {
 	clq_msec left, now;
 
-	put(CLQ_STR("longer"), CLQ_STR("v"), 2000);
 	put(CLQ_STR("shorter"), CLQ_STR("w"), MINUTE);
+	put_and_prolong(CLQ_STR("longer"), CLQ_STR("v"));
 	now = clq_monotonic();
-	cr_assert_eq(ops->expire(f.self, CLQ_STR("longer"), MINUTE), CLQ_OK);
 	cr_assert_eq(ops->expire(f.self, CLQ_STR("shorter"), 300), CLQ_OK);
 	cr_assert_eq(ops->ttl(f.self, CLQ_STR("longer"), &left), CLQ_OK);
-	cr_assert(left > MINUTE - 10000 && left <= MINUTE);
+	cr_assert(left > MINUTE / 2 && left <= MINUTE);
 	cr_assert(holds_until(now + 300, CLQ_STR("shorter"), CLQ_STR("w")));
 	sleep_ms(2010);
 	cr_assert(holds(CLQ_STR("longer"), CLQ_STR("v")));
@@ -367,21 +381,43 @@ Test(cache, answers_a_heartbeat)
 	const struct clq_backend_ops *b = f.plugin->backend;
 
 	put(CLQ_STR("k"), CLQ_STR("v"), MINUTE);
-	cr_assert_eq(b->ping(f.self, false, 1000), CLQ_OK);
-	cr_assert_eq(b->ping(f.self, true, 1000), CLQ_OK);
+	cr_assert_eq(b->ping(f.self, false, 10000), CLQ_OK);
+	cr_assert_eq(b->ping(f.self, true, 10000), CLQ_OK);
 	cr_assert(holds(CLQ_STR("k"), CLQ_STR("v")));
 }
 
-/* The status of a get, and that it did not take long. */
 static enum clq_status
 ask(void)
 {
-	clq_msec before = clq_monotonic();
 	struct clq_str v;
+
+	return ops->get(f.self, f.arena, CLQ_STR("k"), &v);
+}
+
+/* How long a thousand requests take that fail. */
+static clq_msec
+time_of_failures(void)
+{
+	clq_msec before = clq_monotonic();
+
+	for (int i = 0; i < 1000; i++)	/* all of them, not only the first */
+		cr_assert_eq(ask(), CLQ_UNAVAILABLE);
+	cr_assert_eq(ops->set(f.self, CLQ_STR("k"), CLQ_STR("v"), MINUTE),
+	    CLQ_UNAVAILABLE);
+	cr_assert_eq(f.plugin->backend->ping(f.self, false, 1000),
+	    CLQ_UNAVAILABLE);
+	return clq_monotonic() - before;
+}
+
+/* Ask until there is an answer; the status of the last. */
+static enum clq_status
+ask_patiently(void)
+{
+	clq_msec end = clq_monotonic() + MINUTE;
 	enum clq_status st;
 
-	st = ops->get(f.self, f.arena, CLQ_STR("k"), &v);
-	cr_assert_lt(clq_monotonic() - before, 3000);
+	while ((st = ask()) == CLQ_UNAVAILABLE && clq_monotonic() < end)
+		sleep_ms(100);
 	return st;
 }
 
@@ -389,22 +425,17 @@ Test(cache, comes_back_after_its_service_does)
 {
 	const char *stop = getenv("CLQ_TEST_STOP");
 	const char *start = getenv("CLQ_TEST_START");
-	clq_msec before = clq_monotonic();
+	clq_msec took = MINUTE;
 
 	if (stop == NULL || start == NULL)
 		cr_skip_test("no CLQ_TEST_STOP and CLQ_TEST_START");
 	put(CLQ_STR("k"), CLQ_STR("v"), MINUTE);
 	cr_assert_eq(system(stop), 0);
-	for (int i = 0; i < 1000; i++)	/* all of them, not only the first */
-		cr_assert_eq(ask(), CLQ_UNAVAILABLE);
-	cr_assert_eq(ops->set(f.self, CLQ_STR("k"), CLQ_STR("v"), MINUTE),
-	    CLQ_UNAVAILABLE);
-	cr_assert_eq(f.plugin->backend->ping(f.self, false, 1000),
-	    CLQ_UNAVAILABLE);
-	cr_assert_lt(clq_monotonic() - before, 5000, "failures are quick");
+	for (int i = 0; i < 3 && took >= 3000; i++)	/* or all else is slow */
+		took = time_of_failures();
+	cr_assert_lt(took, 3000, "failures are quick");
 	cr_assert_eq(system(start), 0);
-	for (int i = 0; i < 150 && ask() == CLQ_UNAVAILABLE; i++)
-		sleep_ms(100);
+	cr_assert_neq(ask_patiently(), CLQ_UNAVAILABLE);
 	put(CLQ_STR("k"), CLQ_STR("new"), MINUTE);
 	cr_assert(holds(CLQ_STR("k"), CLQ_STR("new")));
 

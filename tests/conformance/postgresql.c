@@ -5,9 +5,12 @@
  */
 #include "tests/conformance/postgresql.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 struct fixture fx;
 const struct clq_coll list = { { "record", 6 },
@@ -45,6 +48,28 @@ sql(const char *database, const char *text)
 	status = pclose(out);
 	cr_assert_eq(status, 0, "%s: status %d", text, status);
 	return line;
+}
+
+pid_t
+server_process(void)
+{
+	pid_t pid = (pid_t)atoi(sql("postgres", "SELECT pid"
+	    " FROM pg_stat_activity WHERE application_name = 'cliquet'"
+	    " AND datname = 'clq' ORDER BY backend_start DESC LIMIT 1"));
+
+	cr_assert_gt(pid, 0);
+	return pid;
+}
+
+void
+await_end(pid_t pid)
+{
+	clq_msec until = clq_monotonic() + 60000;
+
+	while (kill(pid, 0) == 0 || errno != ESRCH) {
+		cr_assert_lt(clq_monotonic(), until, "it does not end");
+		usleep(1000);
+	}
 }
 
 void

@@ -21,6 +21,15 @@ extern const struct clq_coll list;
 /* Run SQL on a database; the first column of the first row, or "". */
 const char *sql(const char *database, const char *text);
 
+/*
+ * The process behind the fixture's connection: that of the newest session,
+ * since one that has ended is still listed for a moment.
+ */
+pid_t server_process(void);
+
+/* Wait until that process, which ends, is gone, and its connections with it. */
+void await_end(pid_t pid);
+
 /* `$CLQ_PG_CTL what`, which must succeed. */
 void server(const char *what);
 

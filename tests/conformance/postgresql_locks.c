@@ -16,7 +16,6 @@ struct other {
 	const char	*id;
 	bool		 shared;
 	enum { LOOK, LOOK_AFTER_B, STORE, DELETE_ALL, ERASE } what;
-	_Atomic clq_msec began;
 	_Atomic clq_msec done;
 	_Atomic int	 found;
 	_Atomic int	 status;
@@ -47,7 +46,6 @@ other_run(struct fixture *f, void *ctx)
 	(void)f;
 	if (begin(CLQ_TX_WRITE) != CLQ_OK)
 		return EXIT_FAILURE;
-	o->began = clq_monotonic();
 	switch (o->what) {
 	case LOOK_AFTER_B:
 		rc = find("b", false, &want);
@@ -79,15 +77,19 @@ other_run(struct fixture *f, void *ctx)
 	return EXIT_SUCCESS;
 }
 
-/* Start it, and give it 300 ms. */
+/* Start it; it has done, or waits for a lock, when this returns. */
 static pid_t
 other_start(struct other *o)
 {
+	clq_msec until = clq_monotonic() + 60000;
 	struct fixture *f = &fx;
 	pid_t pid = fixture_fork(f, other_run, o);
 
-	usleep(300000);
-	cr_assert_gt(o->began, 0);
+	while (o->done == 0 && strcmp(sql("postgres", "SELECT count(*)"
+	    " FROM pg_locks WHERE NOT granted"), "0") == 0) {
+		cr_assert_lt(clq_monotonic(), until, "it does nothing");
+		usleep(10000);
+	}
 	return pid;
 }
 

@@ -31,7 +31,7 @@ own_service() {
 	#!/bin/bash
 	$2 < /dev/null > "$folder/log" 2>&1 &
 	echo \$! > "$folder/pid"
-	for i in {1..100}; do
+	for i in {1..1200}; do
 		$3 && exit 0
 		sleep 0.05
 	done
@@ -41,7 +41,7 @@ own_service() {
 	#!/bin/bash
 	pid=\$(cat "$folder/pid")
 	kill -KILL "\$pid" 2> /dev/null
-	for i in {1..100}; do
+	for i in {1..1200}; do
 		kill -0 "\$pid" 2> /dev/null || exit 0
 		sleep 0.05
 	done

@@ -460,8 +460,8 @@ StorageTest(ping, says_up_and_stores_nothing)
 	struct clq_resource_count *totals = NULL;
 	size_t n = 1;
 
-	cr_expect_eq(backend()->ping(fx.self, false, 2000), CLQ_OK);
-	cr_expect_eq(backend()->ping(fx.self, true, 2000), CLQ_OK);
+	cr_expect_eq(backend()->ping(fx.self, false, 10000), CLQ_OK);
+	cr_expect_eq(backend()->ping(fx.self, true, 10000), CLQ_OK);
 	tx_read();
 	cr_assert_eq(storage()->totals(fx.self, fx.arena, &totals, &n),
 	    CLQ_OK);

@@ -297,7 +297,7 @@ static void
 stopped(pid_t pid, clq_msec *first, clq_msec *more)
 {
 	clq_msec before, end;
-	struct clq_str v;
+	struct clq_str v = { NULL, 0 };
 
 	set_both();
 	kill(pid, SIGSTOP);
