@@ -92,7 +92,17 @@ await "$port" "$server"
 if [ -n "$chaos" ]; then
 	arguments+=(--chaos "$dir/cliquetd.pid"
 	    --during "kill -HUP \$(cat $dir/cliquetd.pid)")
+	# Sessions of dead workers are the last that may change something.
+	cat > "$dir/settle" <<-'SETTLE'
+	ended=$($PSQL postgres -A -t -c "SELECT pid, pg_terminate_backend(pid)
+	    FROM pg_stat_activity WHERE datname = 'clq'") || exit
+	for pid in $ended; do
+		pid=${pid%|*}
+		while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
+	done
+	SETTLE
 	[ "$kind" = postgresql ] && arguments+=(
+	    --settle "bash $dir/settle"
 	    --during "$CLQ_PG_CTL restart"
 	    --during "$CLQ_PG_CTL kill && $CLQ_PG_CTL start")
 fi

@@ -29,6 +29,9 @@ from client import Broken, Client
 from reader import Reader
 from writer import Shared, Writer
 
+LONGEST = 120           # s that a busy machine may take for all there must be
+PATIENCE = 150          # s for the last requests of a writer or reader
+
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
@@ -45,6 +48,8 @@ def arguments():
     p.add_argument('--during', metavar='COMMAND', action='append',
                    default=[], help='shell command to run under load; several '
                    'are spread over the time. Needs --chaos')
+    p.add_argument('--settle', metavar='COMMAND', help='shell command that '
+                   'waits for what the killed had sent to a database')
     p.add_argument('--log', metavar='FILE', help='of cliquetd, to be searched '
                    'for errors')
     p.add_argument('--auth', default='sync:test', help='name:password')
@@ -129,39 +134,53 @@ class Chaos(threading.Thread):
     def __init__(self, options):
         super().__init__()
         self.options, self.end = options, threading.Event()
+        self.todo = list(options.during)
         self.kills, self.bad = 0, []
         self.pick = random.Random(options.seed)
 
+    def enough(self):
+        return not self.todo and self.kills >= self.options.seconds
+
     def kill_one(self):
+        """One that has ended by itself meanwhile does not count."""
         try:
             with open(self.options.chaos) as f:
-                pids = children(int(f.read()))
-            if pids:
-                os.kill(self.pick.choice(pids), signal.SIGKILL)
+                master = int(f.read())
+            pids = children(master)
+            if not pids:
+                return
+            pid = self.pick.choice(pids)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
                 self.kills += 1
+            while pid in children(master):      # it does nothing any more
+                time.sleep(0.005)
         except (OSError, ValueError) as e:
             self.bad.append(repr(e))
 
     def run(self):
-        todo = list(self.options.during)
-        every = self.options.seconds / (len(todo) + 1)
+        every = self.options.seconds / (len(self.todo) + 1)
         due = time.monotonic() + every
         while not self.end.wait(self.pick.uniform(0.5, 1.5) *
                                 self.options.every):
             self.kill_one()
-            if todo and time.monotonic() > due:
+            if self.todo and time.monotonic() > due:
                 due += every
-                self.command(todo.pop(0))
-        self.bad += ['there was no time for: ' + command for command in todo]
+                self.command(self.todo.pop(0))
+        self.bad += ['there was no time for: ' + command
+                     for command in self.todo]
 
     def command(self, command):
         begun = time.monotonic()
-        status = subprocess.call(command, shell=True, timeout=120,
-                                 stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL)
+        try:
+            status = subprocess.call(command, shell=True, timeout=120,
+                                     stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            status = 'time-out'
         print('# %.1f s: %s' % (time.monotonic() - begun, command))
         if status != 0:
-            self.bad.append('status %d: %s' % (status, command))
+            self.bad.append('status %s: %s' % (status, command))
 
 
 def must(client, method, path, body=None):
@@ -225,9 +244,9 @@ def run(options, client, collection, folder):
     if chaos:
         chaos.start()
     time.sleep(options.seconds)
-    # A busy machine gets the time to do some of every kind.
-    while shared.missing() and time.monotonic() < begun + \
-            options.seconds + 60:
+    # A busy machine gets the time to do some of every kind, and all chaos.
+    while time.monotonic() < begun + options.seconds + LONGEST and (
+            shared.missing() or chaos and not chaos.enough()):
         time.sleep(0.1)
     if chaos:
         chaos.end.set()
@@ -235,12 +254,14 @@ def run(options, client, collection, folder):
     shared.stop.set()
     took = time.monotonic() - begun
     out = {'took': took, 'chaos': chaos}
-    out['writers'], out['bad'] = writers.results(60)
+    out['writers'], out['bad'] = writers.results(PATIENCE)
     # What a dying worker had sent to a database may still arrive there.
     if chaos:
         time.sleep(1)
+        if options.settle:
+            chaos.command(options.settle)
     stop.set()
-    out['readers'], bad = readers.results(60)
+    out['readers'], bad = readers.results(PATIENCE)
     out['bad'] += bad
     return out
 

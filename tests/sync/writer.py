@@ -25,6 +25,7 @@ OWN = 40                # live records that a writer keeps
 SMALL_STEP = 50         # ms
 LARGE_STEP = 30000      # more than others, and the clock, can go meanwhile
 LARGE_EVERY = 0.25      # s between large steps, of all writers together
+INSIST = 120            # s
 
 
 class Shared:
@@ -201,7 +202,8 @@ class Writer:
 
     def insist(self, id):
         """Write it until that is acknowledged."""
-        for _ in range(400):
+        end = time.monotonic() + INSIST
+        while time.monotonic() < end:
             if self.send(self.put('put', id)):
                 return
             if not self.chaos:
