@@ -54,9 +54,9 @@ alike postgresql
 redis-server --port 0 --unixsocket "$tmp/redis.sock" --dir "$tmp" --save '' \
     > "$tmp/redis.log" 2>&1 < /dev/null &
 serve_pids+=($!)
-for _ in {1..100}; do
-	[ -S "$tmp/redis.sock" ] && break
-	sleep 0.05
+for _ in {1..600}; do
+	[ "$(redis-cli -s "$tmp/redis.sock" ping 2> /dev/null)" = PONG ] && break
+	sleep 0.1
 done
 cases redis "unix://$tmp/redis.sock" || status=1
 alike redis

@@ -28,7 +28,7 @@ start() {
 	setpriv --reuid=cliquet --regid=cliquet --init-groups $command \
 	    >> server.log 2>&1 &
 	server=$!
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		cliquet -q request GET /v1/__lbheartbeat__ > /dev/null 2>&1 &&
 		    return 0
 		sleep 0.1
@@ -109,11 +109,11 @@ ok "start with a log file" start
 if command -v logrotate > /dev/null; then
 	ok "logrotate" logrotate --force --state state \
 	    /etc/logrotate.d/cliquet
-	for _ in {1..50}; do	# the signal takes its way
-		[ -e /var/log/cliquet/cliquet.log ] && break
+	for _ in {1..600}; do	# the signal takes its way
+		[ -s /var/log/cliquet/cliquet.log ] && break
 		sleep 0.1
+		ask GET /v1/ > /dev/null
 	done
-	ask GET /v1/ > /dev/null
 	ok "the new log is written to" test -s /var/log/cliquet/cliquet.log
 	ok "the old one is there" test -s /var/log/cliquet/cliquet.log.1
 else

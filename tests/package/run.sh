@@ -193,10 +193,10 @@ boot() {
 	    > "$units/cliquet-test.target"
 	printf '%s\n' '[Unit]' 'After=basic.target' 'SuccessAction=exit-force' \
 	    'FailureAction=exit-force' '[Service]' 'Type=oneshot' \
-	    'TimeoutStartSec=180' "ExecStart=/bin/bash $1" \
+	    'TimeoutStartSec=840' "ExecStart=/bin/bash $1" \
 	    'StandardOutput=file:/out' 'StandardError=file:/err' \
 	    > "$units/cliquet-test.service"
-	timeout -k 5 240 systemd-nspawn --quiet --directory="$CLQ_ROOT" \
+	timeout -k 5 900 systemd-nspawn --quiet --directory="$CLQ_ROOT" \
 	    --register=no --keep-unit --private-network --link-journal=no \
 	    --machine="cliquet-test-$$" --boot \
 	    systemd.unit=cliquet-test.target

@@ -50,7 +50,7 @@ is "its owner and mode" "$(stat -c '%U:%G %a' /run/cliquet/cliquet.sock)" \
     "cliquet:www-data 660"
 is "the service" "$(property cliquet.service ActiveState)" inactive
 ok "the first request starts it" answers
-ok "the service is active" until_true 10 systemctl is-active cliquet.service
+ok "the service is active" until_true 90 systemctl is-active cliquet.service
 is "it says that it is ready" "$(property cliquet.service Type)" notify
 ok "and how many serve" bash -c \
     'systemctl show -p StatusText cliquet.service | grep -q "=[0-9]* worker"'
@@ -71,26 +71,37 @@ ok "the system is read only to it" nsenter -t "$(main)" -m \
 
 # ---- reload, restart, stop -------------------------------------------------------
 
-# While COMMAND runs, requests come; none may fail.
+# While COMMAND runs, requests come, some before and some after it; none may
+# fail.
 under_load() {
-	local stop=$PWD/stop n=0
+	local stop=$PWD/stop load status
+	: > served
 	rm -f "$stop"
 	(until [ -e "$stop" ]; do
 		answers || { echo "a request failed"; exit 1; }
-		n=$((n + 1))
-	done; echo "$n requests"; [ "$n" -gt 3 ]) &
-	sleep 0.3
+		echo >> served
+	done; wc -l served) &
+	load=$!
+	more_served "$load"
 	"$@"
-	local status=$?
-	sleep 0.3
+	status=$?
+	more_served "$load"
 	touch "$stop"
-	wait "$!" && [ "$status" -eq 0 ]
+	wait "$load" && [ "$status" -eq 0 ]
+}
+# more_served PID: two more requests have been answered, or PID has ended.
+more_served() {
+	local wanted=$(($(wc -l < served) + 2))
+	while kill -0 "$1" 2> /dev/null && [ "$(wc -l < served)" -lt "$wanted" ]
+	do
+		sleep 0.05
+	done
 }
 before=$(main)
 echo 'batch_max_requests = 7' >> $ini
 ok "reload loses no request" under_load systemctl reload cliquet.service
 is "the master" "$(main)" "$before"
-ok "and reads the ini" until_true 10 bash -c \
+ok "and reads the ini" until_true 90 bash -c \
     'cliquet request GET /v1/ | grep -q "\"batch_max_requests\": *7\b"'
 ok "restart loses no request" under_load systemctl restart cliquet.service
 ok "another master" another_main "$before"
@@ -99,25 +110,25 @@ ok "another master" another_main "$before"
 
 before=$(main)
 ok "a crash" kill -KILL "$before"
-ok "it is started again" until_true 20 another_main "$before"
-ok "and answers" until_true 20 answers
+ok "it is started again" until_true 90 another_main "$before"
+ok "and answers" until_true 90 answers
 
 mkdir -p /etc/systemd/system/cliquet.service.d
-printf '[Service]\nWatchdogSec=2\n' \
+printf '[Service]\nWatchdogSec=10\n' \
     > /etc/systemd/system/cliquet.service.d/test.conf
 ok "a shorter watchdog" bash -c \
     'systemctl daemon-reload && systemctl restart cliquet.service'
 before=$(main)
-sleep 5
+sleep 21		# twice as long, and asked several times
 is "a master that lives stays" "$(main)" "$before"
 kill -STOP "$before"
-ok "one that hangs is replaced" until_true 30 another_main "$before"
-ok "and the new one answers" until_true 20 answers
+ok "one that hangs is replaced" until_true 90 another_main "$before"
+ok "and the new one answers" until_true 90 answers
 
 cp -p $ini good.ini
 echo 'workers = many' >> $ini
 ok "a broken ini: no start" refuses systemctl restart cliquet.service
-ok "the journal says where" until_true 10 in_journal \
+ok "the journal says where" until_true 90 in_journal \
     "cliquet.ini:[0-9]*: .*workers"
 cp -p good.ini $ini
 systemctl reset-failed cliquet.service cliquet.socket

@@ -31,7 +31,7 @@ async function launch() {
       viewport: { width: 1300, height: 900 },
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(20000);
+    page.setDefaultTimeout(60000);
     let complaints = [];
     let expected = [];
     let taken = 0;
@@ -65,7 +65,7 @@ async function launch() {
     page.on("requestfinished", () => (open -= 1));
     async function quiet() {
       let still = 0;
-      for (let i = 0; i < 200 && still < 3; i++) {
+      for (let i = 0; i < 1200 && still < 3; i++) {
         await page.waitForTimeout(50);
         still = open > 0 ? 0 : still + 1;
       }

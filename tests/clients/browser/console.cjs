@@ -39,7 +39,7 @@ function screens(base, page) {
     page.getByText(text).first().waitFor({ state: "detached" });
   const rows = () => page.locator("tbody tr");
   const count = async (wanted) => {
-    for (let i = 0; i < 200 && (await rows().count()) !== wanted; i++) {
+    for (let i = 0; i < 1200 && (await rows().count()) !== wanted; i++) {
       await page.waitForTimeout(50);
     }
     assert.equal(await rows().count(), wanted);

@@ -37,12 +37,16 @@ user=
 memcached -l 127.0.0.1 -p "$memcached_port" -U 0 -m 64 $user \
     < /dev/null > /dev/null 2>&1 &
 serve_pids+=($!)
+for ((i = 0; i < 600; i++)); do
+	(exec 3<> "/dev/tcp/127.0.0.1/$memcached_port") 2> /dev/null && break
+	sleep 0.1
+done
 
 mkdir "$tmp/files" "$tmp/keys"
 python3 -B "$top/tests/support/oidc.py" "$tmp/keys" > "$tmp/oidc" 2> /dev/null \
     < /dev/null &
 serve_pids+=($!)
-for ((i = 0; i < 200; i++)); do
+for ((i = 0; i < 600; i++)); do
 	[ -s "$tmp/oidc" ] && break
 	sleep 0.1
 done
@@ -91,7 +95,7 @@ start() {
 session() {
 	CLQ_BACKEND=$1 CLQ_BASE_URL=$(url_of "$1") \
 	    CLQ_SCREENSHOTS=${CLQ_SCREENSHOTS:+$CLQ_SCREENSHOTS/$1} \
-	    TMPDIR=$tmp timeout 240 node "$cache/main.cjs" > "$tmp/$1.tap" 2>&1
+	    TMPDIR=$tmp timeout 900 node "$cache/main.cjs" > "$tmp/$1.tap" 2>&1
 }
 
 ini sqlite "sqlite:///$tmp/kinto.db" "cache_backend = memory"

@@ -14,10 +14,10 @@ serve kinto --port "$port" --data "$tmp/data" || {
 }
 base=$(url_of kinto)
 cd "$cache" || exit 1
-CLQ_BASE_URL=$base timeout 120 node main.cjs
+CLQ_BASE_URL=$base timeout 600 node main.cjs
 status=$?
 CLQ_BASE_URL=$base CLQ_MASTER_PID=$(cat "$tmp/data/run/$port/cliquetd.pid") \
-    timeout 300 node main.cjs || status=1
+    timeout 900 node main.cjs || status=1
 if [ "$status" -ne 0 ]; then
 	sed 's/^/# server: /' "$tmp/kinto.err" | tail -n 60
 fi

@@ -10,8 +10,9 @@ const master = Number(process.env.CLQ_MASTER_PID || 0);
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Direct children of the master. The name in stat may hold blanks; what
-// follows the last parenthesis is state and parent.
+// Direct children of the master, without the keepers of old workers, which end
+// some time later. The name in stat is in parentheses and may hold blanks; what
+// follows the last one is state and parent.
 function workers() {
   return fs
     .readdirSync("/proc")
@@ -19,10 +20,13 @@ function workers() {
     .filter((pid) => {
       try {
         const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+        const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
         const [state, ppid] = stat
           .slice(stat.lastIndexOf(")") + 2)
           .split(" ");
-        return Number(ppid) === master && state !== "Z";
+        return (
+          Number(ppid) === master && state !== "Z" && name !== "cliquetd-keeper"
+        );
       } catch {
         return false;
       }
@@ -31,13 +35,13 @@ function workers() {
 }
 
 async function until(what, condition) {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 1200; i++) {
     if (condition()) {
       return;
     }
     await sleep(50);
   }
-  throw new Error(`${what}: not within 10 seconds`);
+  throw new Error(`${what}: not within a minute`);
 }
 
 // kill -9 of one worker. The others serve on; the master replaces it.

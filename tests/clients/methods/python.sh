@@ -37,7 +37,7 @@ if ! log=$(prepare 2>&1); then
 	exit 0
 fi
 status=0
-timeout 120 "$folder/bin/python" -B "$here/python/main.py" || status=1
+timeout 600 "$folder/bin/python" -B "$here/python/main.py" || status=1
 if [ -z "${CLQ_UPSTREAM_URL:-}" ]; then
 	echo "ok - upstream # SKIP no CLQ_UPSTREAM_URL"
 	exit $status
@@ -47,7 +47,7 @@ select=functional
 curl -s "$CLQ_UPSTREAM_URL/" | grep -q '"attachments"' ||
     select="functional and not attachment"
 cd "$suite" || exit 1
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/python timeout 120 \
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/python timeout 600 \
     "$folder/bin/python" -m pytest -q -s -p upstream -p no:cacheprovider \
     -o asyncio_default_fixture_loop_scope=function \
     -k "$select" tests/test_functional.py tests/test_functional_async.py |

@@ -26,7 +26,7 @@ storage() {
 	case $backend in
 	sqlite)
 		# A locked file is told to clients soon.
-		echo "sqlite_busy_timeout = 300"
+		echo "sqlite_busy_timeout = 2000"
 		url=sqlite:///$tmp/$1.db
 		[ "$1" != bare ] || url=sqlite:///$tmp/main.db ;;
 	*)	url=${CLQ_PG_URL//%/%%} ;;
@@ -47,7 +47,7 @@ start() {
 	shift
 	"$@" < /dev/null > /dev/null 2>&1 &
 	serve_pids+=($!)
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		(exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null && return 0
 		sleep 0.05
 	done
@@ -78,9 +78,9 @@ if [ "\$1" = stop ]; then
 db = sqlite3.connect("$tmp/main.db", isolation_level=None)
 db.execute("BEGIN IMMEDIATE")
 open("$tmp/locked", "w").close()
-time.sleep(60)' < /dev/null > /dev/null 2>&1 &
+time.sleep(600)' < /dev/null > /dev/null 2>&1 &
 	echo \$! > "$tmp/locker"
-	for i in {1..100}; do
+	for i in {1..1200}; do
 		[ -e "$tmp/locked" ] && exit 0
 		sleep 0.05
 	done
@@ -144,7 +144,7 @@ export CLQ_BASE_URL CLQ_SOFT_URL CLQ_HARD_URL CLQ_BARE_URL CLQ_UPSTREAM_URL \
 status=0
 npm_packages methods kinto-http/package.json
 for package in kinto kinto-http; do
-	CLQ_CLIENT=$package NODE_PATH=$cache/node_modules timeout 120 \
+	CLQ_CLIENT=$package NODE_PATH=$cache/node_modules timeout 600 \
 	    node "$here/main.cjs" || status=1
 done
 bash "$here/python.sh" || status=1

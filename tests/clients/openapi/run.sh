@@ -19,4 +19,4 @@ for name in 49_openapi 60_resources; do
 	}
 done
 cd "$cache" || exit 1
-timeout 120 node validate.cjs "$tmp/documents"
+timeout 600 node validate.cjs "$tmp/documents"

@@ -86,7 +86,7 @@ def backoff(t):
     try:
         c.get_buckets()
     except BackoffException as error:
-        assert 8 <= error.backoff <= 10
+        assert 30 <= error.backoff <= 60
     else:
         raise AssertionError("should have waited")
 
@@ -116,15 +116,15 @@ def outage(t):
     t.client().create_bucket(id=name)
     subprocess.run([command, "stop"], check=True)
     try:
+        began = time.monotonic()
         with t.fails(503):
             t.client().patch_bucket(id=name, data={"n": 1})
-        back = threading.Timer(
-            0.3, lambda: subprocess.run([command, "start"], check=True))
+        back = threading.Timer(     # after one more answer like this
+            time.monotonic() - began + 0.3,
+            lambda: subprocess.run([command, "start"], check=True))
         back.start()
-        began = time.monotonic()
-        c = t.client(retry=5)
+        c = t.client(retry=60)
         assert c.patch_bucket(id=name, data={"n": 2})["data"]["n"] == 2
-        assert time.monotonic() - began < 20
         back.join()
     finally:
         subprocess.run([command, "start"], check=True)
