@@ -2,6 +2,7 @@
 """Files attached to records: what is stored, served and removed, when things go
 wrong too. On PostgreSQL if CLQ_PG_URL is set, else on SQLite."""
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -64,7 +65,7 @@ class Kinto:
         values.update(settings)
         self.server = t.start(ready=False, popen=popen, **values)
         self.server.ready = None
-        wait_for(self.up)
+        wait_for(self.up, 60)
         self('POST', '/__flush__', user=None)
         self('PUT', '/buckets/b')
         self('PUT', '/buckets/b/collections/c')
@@ -115,12 +116,12 @@ class Kinto:
 
     def settled(self):
         """The same, when nothing is on its way any more."""
-        wait_for(lambda: not [n for n in self.stored() if n[0] == '.'], 3)
+        wait_for(lambda: not [n for n in self.stored() if n[0] == '.'], 30)
         return self.stored()
 
     def has(self, files, what):
         """After an answer, clean-up may take a moment."""
-        wait_for(lambda: self.stored() == files, 3)
+        wait_for(lambda: self.stored() == files, 30)
         return self.t.equal(self.stored(), files, what)
 
     def local(self, attachment):
@@ -385,7 +386,7 @@ def removal(t):
               records=full)
     k.has(before, 'leaves no file')
     b = k.upload('r1', records=full)[1]
-    t.ok(k.local(a) not in k.stored() and k.local(b) in k.stored(),
+    t.ok(k.local(a) not in k.settled() and k.local(b) in k.stored(),
          'but replaces one')
     k.stop()
 
@@ -465,9 +466,12 @@ def half(t):
         s.close()
     t.equal(k('GET', R)[1]['data'], [], 'no record')
     k.has([], 'no file')
-    t.ok(wait_for(lambda: not [n for n in os.listdir('/proc/%d/fd' % worker)
-                               if k.files in os.readlink(
-                                   '/proc/%d/fd/%s' % (worker, n))]),
+
+    def open_files():
+        for n in os.listdir('/proc/%d/fd' % worker):
+            with contextlib.suppress(FileNotFoundError):    # closed since
+                yield os.readlink('/proc/%d/fd/%s' % (worker, n))
+    t.ok(wait_for(lambda: not [n for n in open_files() if k.files in n], 30),
          'no descriptor')
     c = fcgi.Conn(k.server.address)
     c.send(whole + body[:400000])
@@ -487,7 +491,8 @@ def pieces(size, block):
 def memory(t, size=200 << 20):
     """A large file through nginx costs no memory."""
     k = Kinto(t, workers=1, socket_mode='0666')
-    url = nginx(t, k.server.address, extra='client_max_body_size 300m;')
+    url = nginx(t, k.server.address, extra='client_max_body_size 300m; '
+                'fastcgi_read_timeout 300s; fastcgi_send_timeout 300s;')
     if url is None:
         t.skip('a large file', 'no nginx')
         k.stop()
@@ -505,7 +510,7 @@ def memory(t, size=200 << 20):
         digest.update(p)
     head, _, tail = one(b'*').partition(b'*')
     before = peak()
-    c = http.client.HTTPConnection(url[7:], timeout=60)
+    c = http.client.HTTPConnection(url[7:], timeout=300)
     c.request('POST', '/v1' + R + '/big/attachment', (
         p for part in ((head,), pieces(size, block), (tail,)) for p in part),
         {'Content-Length': str(len(head) + size + len(tail)),

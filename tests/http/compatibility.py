@@ -5,7 +5,7 @@ import os
 import re
 
 from api import start_kinto
-from harness import Test
+from harness import Test, wait_for
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..',
                     'docs', 'compatibility.md')
@@ -88,7 +88,7 @@ with Test() as t:
             'plural_bucket_post_enabled': 'true',
             'backoff_percentage': '50',
             'attachment.base_path': t.dir, 'log_level': 'info'})
-    t.ok(api.up(), 'a server with all of them starts')
+    t.ok(wait_for(api.up, 30), 'a server with all of them starts')
     unknown = re.findall("'([^']+)' is not a setting", kinto.text())
     t.equal(unknown, [], 'none is unknown')
     n = 0

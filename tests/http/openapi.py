@@ -5,16 +5,16 @@ configuration; harmless as JSON, as HTML and in a shell.
 With CLQ_OPENAPI_KEEP, the documents and pages are left in that folder, for
 validators (tests/clients/openapi)."""
 import base64
+import contextlib
 import hashlib
 import html.parser
 import json
 import os
 import re
 import shlex
-import time
 
 import fcgi
-from harness import Test
+from harness import Test, wait_for
 
 CATALOGUE = os.environ['CLQ_TEST_CATALOGUE']
 KEEP = os.environ.get('CLQ_OPENAPI_KEEP')
@@ -70,14 +70,15 @@ class Service:
         values.update(settings)
         self.server = t.start(ready=False, **values)
         self.server.ready = None
-        for _ in range(300):
-            try:
-                if self('GET', '/__lbheartbeat__').status == 200:
-                    break
-            except (OSError, fcgi.Closed):
-                pass
-            time.sleep(0.05)
+        wait_for(self.up, 60)
         self.prefix = '/v1'
+
+    def up(self):
+        if self.server.popen.poll() is not None:
+            return True                 # and it will be seen
+        with contextlib.suppress(OSError, fcgi.Closed):
+            return self('GET', '/__lbheartbeat__').status == 200
+        return False
 
     def __call__(self, method, path, body=None, headers=(AUTH,), prefix='/v1'):
         headers = list(headers)

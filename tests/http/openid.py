@@ -2,7 +2,9 @@
 """The openid plugin (section 06-8) on a running server, with providers of
 tests/support/oidc.py."""
 import base64
+import itertools
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -13,11 +15,12 @@ import urllib.request
 
 import oidc
 from api import basic, start_kinto
-from harness import CLIQUET, Test, free_port, wait_for
+from harness import CLIQUET, Test, wait_for
 from oidc import Provider, jwt
 
 CLASS = 'kinto.plugins.openid.OpenIDConnectPolicy'
 PATIENCE = 5.5          # seconds within which everything is answered
+TRIES = 3               # a busy machine may take longer, but not each time
 CALLBACK = 'http://localhost:3000/#tokens='
 
 
@@ -127,7 +130,7 @@ def options(t, p):
     t.equal((r.status, r.headers['www-authenticate']),
             (401, 'Basic realm="Realm"'), 'challenges (the last is seen)')
     before = p.stats['other userinfo']
-    time.sleep(1.2)
+    time.sleep(1.5)
     api.hello(auth='Mail good-bob')
     t.equal(p.stats['other userinfo'], before + 1, 'tokens are forgotten')
     status, out = t.run([CLIQUET, '--ini', s.ini, 'dump-config'])
@@ -146,6 +149,7 @@ def jwts(t, p):
     def token(key=good, head={}, **claims):
         return jwt(key, p.claims(**claims), **head)
 
+    since = time.monotonic()
     for what, tok, is_good in (
             ('a good one', token(), True),
             ('one of several audiences', token(aud=['x', 'api']), True),
@@ -178,17 +182,25 @@ def jwts(t, p):
         r = api.hello(**bearer(tok))
         t.equal((r.status, r.user),
                 (200, 'api:jwt-user' if is_good else None), 'JWT: ' + what)
-    t.ok(p.stats['good jwks'] <= 2, 'forged ones do not cost a question '
+    # The second when a key is unknown, others not before ten seconds.
+    may = 2 + (time.monotonic() - since) // 10
+    t.ok(p.stats['good jwks'] <= may, 'forged ones do not cost a question '
          'each (%d)' % p.stats['good jwks'])
     t.equal(s.workers(), workers, 'nor a worker')
-    brief = token(exp=int(time.time()) + 2)
-    t.equal(api.hello(**bearer(brief)).user, 'api:jwt-user', 'a brief one')
-    time.sleep(2.2)
+    for brief in 2, 4, 8, 16:           # long enough to ask, on any machine
+        over = int(time.time()) + brief
+        brief = token(exp=over)
+        user = api.hello(**bearer(brief)).user
+        if user or time.time() < over:
+            break
+    t.equal(user, 'api:jwt-user', 'a brief one')
+    time.sleep(max(0, over + 0.2 - time.time()))
     t.equal(api.hello(**bearer(brief)).user, None,
             'is over when it is over, remembered or not')
     urllib.request.urlopen(p.url + '/rotate', b'')
-    fresh = [token(p.keys['new'], x=i) for i in range(40)]
-    t.ok(wait_for(lambda: api.hello(**bearer(fresh.pop())).user, 20, 0.5),
+    number = itertools.count()
+    t.ok(wait_for(lambda: api.hello(**bearer(token(
+        p.keys['new'], x=next(number)))).user, 60, 0.5),
          'a new key of the provider is found in a while')
     t.equal(api.hello(**bearer(token())).user, 'api:jwt-user',
             'the old one is still good')
@@ -339,29 +351,43 @@ def wrong(t, api):
 
 # ---- providers that are no help --------------------------------------------
 
+def trouble(t, p, name):
+    """A server with a bad provider: (it, the answers, their seconds)."""
+    for _ in range(TRIES):
+        began = time.monotonic()
+        s, api = start(t, name + ' basicauth', policy(p, name), workers=1)
+        began = time.monotonic() - began
+        got = {'hello': timed(api.hello, user='some:body'),
+               'user': timed(api.hello, **bearer('good-x')),
+               'again': timed(api.hello, **bearer('good-x')),
+               'login': timed(login, api, name)}
+        took = {k: v[1] for k, v in got.items()}
+        took['start'] = began
+        if max(took.values()) < PATIENCE:
+            break
+        s.stop()
+    return s, {k: v[0] for k, v in got.items()}, took
+
+
 def bad_at_start(t, p):
     """The server starts, and everybody else can log in."""
     names = ['hang', 'slow', 'huge', 'garbage', 'lies', 'partial', 'away']
     for name in names:
-        began = time.monotonic()
-        s, api = start(t, name + ' basicauth', policy(p, name), workers=1)
-        took = time.monotonic() - began
-        t.ok(took < PATIENCE and s.logged('starts without it'),
-             '%s: the server starts without it (%.1f s)' % (name, took))
-        hello = api.hello(user='some:body')
+        s, got, took = trouble(t, p, name)
+        t.ok(took['start'] < PATIENCE and s.logged('starts without it'),
+             '%s: the server starts without it (%.1f s)' %
+             (name, took['start']))
+        hello = got['hello']
         info = hello.body['capabilities']['openid']['providers'][0]
         t.equal((hello.user[:10], info['userinfo_endpoint'], info['issuer']),
                 ('basicauth:', None, p.url + '/' + name),
                 '%s: others log in' % name)
-        r, first = timed(api.hello, **bearer('good-x'))
-        r2, again = timed(api.hello, **bearer('good-x'))
-        t.equal((r.error[:2], r2.error[:2]), ((503, 201),) * 2,
-                '%s: its users do not' % name)
-        t.ok(first < PATIENCE, '%s: known within seconds (%.1f s)' %
-             (name, first))
-        r, took = timed(login, api, name)
-        t.ok(r.status == 503 and took < PATIENCE,
-             '%s: nor can they begin to (%.1f s)' % (name, took))
+        t.equal((got['user'].error[:2], got['again'].error[:2]),
+                ((503, 201),) * 2, '%s: its users do not' % name)
+        t.ok(took['user'] < PATIENCE, '%s: known within seconds (%.1f s)' %
+             (name, took['user']))
+        t.ok(got['login'].status == 503 and took['login'] < PATIENCE,
+             '%s: nor can they begin to (%.1f s)' % (name, took['login']))
         t.ok('root:' not in s.text(), '%s: no file was read' % name)
         s.stop()
     s, api = start(t, 'moved', policy(p, 'moved'))
@@ -374,7 +400,7 @@ def comes_back(t, p):
     s, api = start(t, 'down', policy(p, 'down'))
     t.equal(api.hello(**bearer('good-x')).status, 503, 'down')
     urllib.request.urlopen(p.url + '/up', b'')
-    t.ok(wait_for(lambda: api.hello(**bearer('good-x')).user == 'down:x', 20,
+    t.ok(wait_for(lambda: api.hello(**bearer('good-x')).user == 'down:x', 60,
                   0.3), 'up again without a restart')
     s.stop()
     gone = subprocess.Popen([sys.executable, oidc.__file__, t.dir],
@@ -388,39 +414,50 @@ def comes_back(t, p):
     t.equal((api.hello(**bearer('good-x')).user,
              api.hello(**bearer('good-y')).status), ('good:x', 503),
             'goes: who was verified stays')
-    times = [timed(api.hello, **bearer('good-z%d' % i))[1] for i in range(20)]
-    t.ok(max(times) < 0.5, 'nobody waits for it (%.0f ms)' %
-         (max(times) * 1e3))
+    number = itertools.count()
+
+    def all_of_them():
+        for _ in range(20):
+            api.hello(**bearer('good-z%d' % next(number)))
+    t.soon(2, all_of_them, 'nobody waits for it')
     s.stop()
+
+
+def within(limit, t, p, act):
+    """act(api) of a new server, that and the seconds it took. What is too
+    slow each time is not the machine."""
+    for _ in range(TRIES):
+        s, api = start(t, 'good basicauth', policy(p), workers=2)
+        answer, took = timed(act, api)
+        if took < limit:
+            break
+        s.stop()
+    return s, api, answer, took
 
 
 def bad_answers(t, p):
     """A hanging provider holds a worker for seconds, once; the others work."""
-    s, api = start(t, 'good basicauth', policy(p), workers=2)
-    r, took = timed(api.hello, **bearer('huge'))
-    t.ok((r.status, r.user) == (200, None) and took < PATIENCE,
-         'a flood is nobody (%.1f s)' % took)
-    for token in 'hang', 'slow':
-        r, took = timed(api.hello, **bearer(token))
-        t.ok(r.status == 503 and took < PATIENCE,
+    for token, wanted in ('huge', 200), ('hang', 503), ('slow', 503):
+        s, api, r, took = within(PATIENCE, t, p, lambda api: api.hello(
+            **bearer(token)))
+        t.ok((r.status, r.user) == (wanted, None) and took < PATIENCE,
              '%s: an answer within seconds (%.1f s)' % (token, took))
-    s.stop()
+        s.stop()
     for code in 'hang', 'huge':
-        s, api = start(t, 'good basicauth', policy(p), workers=2)
-        state = state_of(api)
-        r, took = timed(trade, api, code=code, state=state)
+        s, api, r, took = within(PATIENCE, t, p, lambda api: trade(
+            api, code=code, state=state_of(api)))
         t.ok(r.status == 503 and took < PATIENCE,
              'trade, %s: an answer within seconds (%.1f s)' % (code, took))
         s.stop()
-    s, api = start(t, 'good basicauth', policy(p), workers=2)
-    crowd = [threading.Thread(target=api.hello, kwargs=bearer('hang'))
-             for _ in range(6)]
-    began = time.monotonic()
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join()
-    took = time.monotonic() - began
+
+    def ask_all(api):
+        crowd = [threading.Thread(target=api.hello, kwargs=bearer('hang'))
+                 for _ in range(6)]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join()
+    s, api, _, took = within(2 * PATIENCE, t, p, ask_all)
     t.ok(took < 2 * PATIENCE, 'many who make it hang wait once '
          '(%.1f s)' % took)
     t.soon(0.5, lambda: api.hello(user='some:body'), 'and then nobody waits')
@@ -450,8 +487,10 @@ def tls(t, p):
 
 
 def no_cache(t, p):
+    nobody = socket.socket()        # bound, so that no other test listens
+    nobody.bind(('127.0.0.1', 0))
     s, api = start(t, 'good', policy(p), cache_backend='memcached',
-                   cache_hosts='127.0.0.1:%d' % free_port())
+                   cache_hosts='127.0.0.1:%d' % nobody.getsockname()[1])
     t.equal([api.hello(**bearer(k)).user for k in
              ('good-a', 'good-a', 'bad')], ['good:a', 'good:a', None],
             'without a cache tokens are verified each time')

@@ -2,13 +2,13 @@
 """Kinto's plugins with their settings: history, quotas, /permissions and rights
 from settings, counters. On PostgreSQL if CLQ_PG_URL is set, else on SQLite."""
 import base64
+import contextlib
 import json
 import os
 import re
-import time
 
 import fcgi
-from harness import CLIQUET, Test
+from harness import CLIQUET, Test, wait_for
 
 PG = os.environ.get('CLQ_PG_URL')
 USERS = {'alice': 'alice:wonder', 'bob': 'bob:builder'}
@@ -38,17 +38,18 @@ class Kinto:
         values.update(settings)
         self.server = t.start(ready=False, **values)
         self.server.ready = None
-        for _ in range(200):
-            try:
-                if self('GET', '/')[0] == 200:
-                    break
-            except (OSError, fcgi.Closed):
-                pass
-            time.sleep(0.05)
+        wait_for(self.up, 60)
         if PG:
             self('POST', '/__flush__', user=None)
         self.ids = {u: self('GET', '/', user=u)[1]['user']['id']
                     for u in USERS}
+
+    def up(self):
+        if self.server.popen.poll() is not None:
+            return True                 # and it will be seen
+        with contextlib.suppress(OSError, fcgi.Closed):
+            return self('GET', '/')[0] == 200
+        return False
 
     def full(self, method, path, body=None, user='alice', headers=()):
         headers = list(headers)

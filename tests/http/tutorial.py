@@ -9,9 +9,8 @@ the place of the one before and is waited for.
 import os
 import re
 import subprocess
-import time
 
-from harness import CLIQUETD, Test
+from harness import CLIQUETD, Test, wait_for
 
 SRC = os.environ.get('CLQ_SRCDIR', os.path.join(os.path.dirname(
     os.path.abspath(__file__)), '..', '..'))
@@ -69,7 +68,7 @@ class Reader:
     def shell(self, command):
         r = subprocess.run(command, shell=True, cwd=self.folder, env=self.env,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           stdin=subprocess.DEVNULL, timeout=60)
+                           stdin=subprocess.DEVNULL, timeout=300)
         return r.returncode, r.stdout.decode(errors='replace').strip()
 
     def start(self, command):
@@ -78,13 +77,8 @@ class Reader:
         argv = command.rstrip('& ').split()
         self.server = self.t.spawn(argv, cwd=self.folder, env=self.env)
         self.env['CLIQUET_INI'] = argv[1]
-        for _ in range(200):
-            if self.shell('cliquet -q request GET /v1/__lbheartbeat__')[0] \
-                    == 0:
-                break
-            if self.server.popen.poll() is not None:
-                break
-            time.sleep(0.05)
+        wait_for(lambda: self.server.popen.poll() is not None or self.shell(
+            'cliquet -q request GET /v1/__lbheartbeat__')[0] == 0, 60)
         self.t.ok(self.server.popen.poll() is None, command)
 
     def command(self, command, expected):
