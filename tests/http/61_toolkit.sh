@@ -9,7 +9,8 @@ if [ "${CXX:-c++}" != : ] && command -v "${CXX:-c++}" > /dev/null; then
 	${CXX:-c++} -std=c++17 -Wall -Wextra -Wno-missing-field-initializers \
 	    -Werror -fPIC -shared -fvisibility=hidden \
 	    -I"$src/core/include" $(pkg-config --cflags libcjson) \
-	    -o "$apps/plus.so" "$src/tests/apps/plus.cc" ||
+	    -o "$apps/plus.so.$$" "$src/tests/apps/plus.cc" &&
+	    mv "$apps/plus.so.$$" "$apps/plus.so" ||
 	    { echo "Bail out! tests/apps/plus.cc does not compile"; exit 99; }
 	export CLQ_TEST_PLUS=$apps/plus.so
 fi

@@ -40,11 +40,11 @@ class Mortal(Kinto):
         for pid in self.server.workers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: not alive(pid))
-        wait_for(self.up)
+            wait_for(lambda: not alive(pid), 60)
+        wait_for(self.up, 60)
 
     def named(self):
-        records = wait_for(self.listed)
+        records = wait_for(self.listed, 60)
         return sorted(self.local(r['attachment']) for r in records
                       if r.get('attachment'))
 
@@ -60,8 +60,9 @@ class Mortal(Kinto):
         """A day later, a new worker takes a file."""
         folder = os.path.join(self.files, '.incoming')
         for n in os.listdir(folder):
-            os.rename(os.path.join(folder, n), os.path.join(
-                folder, '5-' + n.partition('-')[2]))
+            with contextlib.suppress(FileNotFoundError):    # just removed
+                os.rename(os.path.join(folder, n), os.path.join(
+                    folder, '5-' + n.partition('-')[2]))
         self.kill_workers()
         self.t.equal(self.upload('last')[0], 200, 'an upload: ' + what)
         self.has(self.named(), 'and no file without a record')
@@ -80,9 +81,9 @@ def locked(k):
         while 'locked' not in p.stdout.readline():
             pass
         yield
-        p.communicate('ROLLBACK;\n', 10)
+        p.communicate('ROLLBACK;\n', 60)
     else:
-        db = sqlite3.connect(k.db, isolation_level=None)
+        db = sqlite3.connect(k.db, timeout=60, isolation_level=None)
         db.execute('BEGIN IMMEDIATE')
         yield
         db.close()
@@ -96,7 +97,7 @@ def before_commit(t):
         thread = threading.Thread(target=k.try_upload, args=('r1', BIG))
         thread.start()
         t.ok(wait_for(lambda: len([n for n in k.stored() if n[0] != '.'])
-                      == 2), 'a file is published')
+                      == 2, 60), 'a file is published')
         k.kill_workers()
         thread.join()
     k.whole('killed before the commit')

@@ -123,7 +123,7 @@ def psql(sql, role='clq', database='clq'):
     return done.stdout.strip()
 
 
-def write(t, sections, main='', workers=4):
+def write(t, sections, main='', workers=4, url=PG):
     folder = t.name('')
     os.mkdir(folder)
     ini = folder + '/app.ini'
@@ -132,7 +132,7 @@ def write(t, sections, main='', workers=4):
                 'multiauth.policies = basicauth\nuserid_hmac_secret = x\n'
                 'storage_backend = postgresql\nstorage_url = %s\n'
                 'workers = %d\n%s%s'
-                % (folder, PG.replace('%', '%%'), workers, main, sections))
+                % (folder, url.replace('%', '%%'), workers, main, sections))
     return ini
 
 
@@ -470,12 +470,15 @@ def outside(t, api):
 def sync(t, api):
     """Writers of the API, writers by SQL, and one that polls: what it has at
     the end is what is there."""
-    end, errors, seen, counts = time.time() + 6, [], {}, [0, 0, 0]
-    lock = threading.Lock()
+    end, errors, seen, counts = time.monotonic() + 6, [], {}, [0, 0, 0]
+    lock, written = threading.Lock(), threading.Event()
+
+    def going():
+        return time.monotonic() < end or counts[1] <= 20
 
     def by_api(n):
         rng = random.Random(n)
-        while time.time() < end:
+        while going():
             name = 's%d' % rng.randint(0, 15)
             if rng.random() < .25:
                 a = api('DELETE', '/rows/' + name, user=ALICE)
@@ -494,7 +497,7 @@ def sync(t, api):
 
     def by_sql(n):
         rng = random.Random(n)
-        while time.time() < end:
+        while going():
             names = ["'s%d'" % rng.randint(0, 15) for _ in range(3)]
             kind, sql = rng.random(), 'BEGIN;'
             if kind < .4:
@@ -517,13 +520,14 @@ def sync(t, api):
                 counts[1] += 1
 
     def poll():
-        since = 0
-        while time.time() < end + 1:
+        since, last = 0, False
+        while not last:
+            last = written.is_set()     # once more when all have written
             a = api('GET', '/rows?_since=%d&_sort=last_modified' % since,
                     user=ALICE)
             if a.status != 200:
                 errors.append('poll %s' % (a.error,))
-                continue
+                break
             for r in a.data:
                 if r['last_modified'] <= since:
                     errors.append('old news')
@@ -531,13 +535,15 @@ def sync(t, api):
             since = int(a.headers['etag'].strip('"'))
             counts[2] += 1
             time.sleep(.005)
-    threads = [threading.Thread(target=by_api, args=(n,)) for n in range(4)] \
-        + [threading.Thread(target=by_sql, args=(9 + n,)) for n in range(3)] \
-        + [threading.Thread(target=poll)]
-    for thread in threads:
+    writers = [threading.Thread(target=by_api, args=(n,)) for n in range(4)] \
+        + [threading.Thread(target=by_sql, args=(9 + n,)) for n in range(3)]
+    reader = threading.Thread(target=poll)
+    for thread in writers + [reader]:
         thread.start()
-    for thread in threads:
+    for thread in writers:
         thread.join()
+    written.set()
+    reader.join()
     now = {r['id']: r for r in api('GET', '/rows', user=ALICE).data}
     t.equal(errors[:3], [], 'sync: no errors')
     t.ok({k: r for k, r in seen.items() if r} == now and counts[1] > 20,
@@ -548,16 +554,16 @@ def sync(t, api):
 def race(t, api):
     """A precondition holds against SQL that takes no lock of ours."""
     api('PUT', '/rows/race', {'data': {'size': 0}}, user=ALICE)
-    won, end = [0, 0], time.time() + 2
+    won, end = [0, 0], time.monotonic() + 2
 
     def sql():
-        while time.time() < end:
+        while time.monotonic() < end:
             got = psql('UPDATE "Wood"."Mushrooms" SET size = size + 1 '
                        "WHERE uid = 'race' RETURNING 1", 'outsider')
             won[0] += got.startswith('1')
     thread = threading.Thread(target=sql)
     thread.start()
-    while time.time() < end:
+    while time.monotonic() < end:
         r = api('GET', '/rows/race', user=ALICE).data
         a = api('PUT', '/rows/race', {'data': {'size': r['size'] + 1}},
                 user=ALICE,
@@ -746,7 +752,7 @@ def wrong(t):
             'no triggers yet: 503')
     t.ok(api.server.logged('run `cliquet migrate`'), 'and the log says why')
     t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
-    t.ok(wait_for(lambda: api('GET', '/rows', user=ALICE).status == 200, 15),
+    t.ok(wait_for(lambda: api('GET', '/rows', user=ALICE).status == 200, 60),
          'migrated meanwhile: served')
     api.server.stop()
     ini = write(t, section.replace('closed', 'bare').replace(
@@ -767,7 +773,7 @@ def changed(t, ini):
     t.equal(api('GET', '/rows', user=ALICE).status, 503,
             'a trigger is off: not served')
     t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
-    t.ok(wait_for(lambda: api('GET', '/rows', user=ALICE).status == 200, 15),
+    t.ok(wait_for(lambda: api('GET', '/rows', user=ALICE).status == 200, 60),
          'and migrate puts it right')
 
 
@@ -806,9 +812,10 @@ def contained(t):
     for table in 'ones', 'twos':
         psql('CREATE TABLE %s (id text UNIQUE, name text, extra text, '
              'last_modified timestamp)' % table)
-    ini = write(t, CONTAINED, 'includes = flush\nflush_endpoint_enabled = true\n',
-                workers=1)
-    t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
+    main = 'includes = flush\nflush_endpoint_enabled = true\n'
+    migrate = [CLIQUET, '-q', '--ini', write(t, CONTAINED, main), 'migrate']
+    ini = write(t, CONTAINED, main, 1, PG + '&application_name=contained')
+    t.run(migrate)
     api = start(t, ini)
     lists = '/ones', '/twos', '/notes'
 
@@ -826,9 +833,8 @@ def contained(t):
 
     def sessions():
         return psql("SELECT pid FROM pg_stat_activity WHERE"
-                    " application_name = 'cliquet' ORDER BY pid").split()
+                    " application_name = 'contained' ORDER BY pid").split()
 
-    there = len(sessions())
     good = dict.fromkeys(lists, {True})
     t.equal((answers(), beat()), (good, (200, True)), 'all are served')
     psql('ALTER TABLE ones DROP COLUMN extra')
@@ -840,7 +846,7 @@ def contained(t):
                            '"extra".*add it'),
          'the log names table, column and what to do')
     # It has connected anew when it noticed; now it looks every second.
-    wait_for(lambda: len(sessions()) == there)
+    wait_for(lambda: len(sessions()) == 1, 60)
     before = sessions()
     time.sleep(1.1)
     answers()
@@ -853,9 +859,9 @@ def contained(t):
                                  user=ALICE).data)), (503, 0),
             'a batch that needs it is undone')
     psql('ALTER TABLE ones ADD COLUMN extra text')
-    t.run([CLIQUET, '-q', '--ini', ini, 'migrate'])
+    t.run(migrate)
     # If it was asked less than a second ago it does not look again.
-    t.ok(wait_for(lambda: answers() == good, 30, 1.1) and
+    t.ok(wait_for(lambda: answers() == good, 60, 1.1) and
          beat() == (200, True), 'repaired: served again')
     t.ok(api.server.logged('public.ones: is served again'), 'the log too')
     psql('DROP TABLE twos')

@@ -102,12 +102,12 @@ def reload(t):
             f.write(sections)
         api.server.signal(signal.SIGHUP)
     again('[resource:b]\nfields = x: int\n')
-    t.ok(wait_for(lambda: api('GET', '/bs', user=ALICE).status == 200),
+    t.ok(wait_for(lambda: api('GET', '/bs', user=ALICE).status == 200, 60),
          'reload: another resource')
     again('[resource:c]\nfields = x: integer\n')
     # workers of the first reload may still be about to leave
-    t.ok(api.server.logged("no type 'integer'") and
-         wait_for(lambda: api('GET', '/bs', user=ALICE).status == 200),
+    t.ok(api.server.logged("no type 'integer'", 60) and
+         wait_for(lambda: api('GET', '/bs', user=ALICE).status == 200, 60),
          'reload: what is wrong keeps the old')
 
 
