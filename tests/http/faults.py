@@ -14,7 +14,8 @@ import threading
 import time
 
 from api import start_kinto
-from harness import CLIQUET, PATIENCE, Test, free_port, timed, wait_for
+from harness import (CLIQUET, PATIENCE, Test, free_port, freeze, timed,
+                     wait_for)
 
 USER = 'u:p'
 GRACE = 3.0     # what a loaded machine may add
@@ -174,7 +175,7 @@ def memcached(t):
         heartbeat_timeout_seconds=1, retry_after_seconds=7,
         **{'multiauth.policies': 'basicauth'})
     begin(t, api, 'memcached')
-    p.send_signal(signal.SIGSTOP)
+    freeze(p.pid)
     beats(t, api, up('cache'), 1, 'memcached is stopped: the cache is down')
     t.within(1 + GRACE, answered(api, 'GET', '/buckets/b', (200, None)),
              'what needs no cache is served')

@@ -11,8 +11,8 @@ import threading
 import time
 
 import fcgi
-from harness import (APP, CLIQUET, Sleeper, Test, alive, fds, files, timed,
-                     wait_for)
+from harness import (APP, CLIQUET, Sleeper, Test, alive, fds, files, freeze,
+                     timed, wait_for)
 
 
 def connections(t, s):
@@ -60,7 +60,7 @@ def stopping(t):
         s.signal(signal.SIGTERM)
         s.logged('stopping')
         for pid in c.pid, s.pid:
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
         time.sleep(4)
         os.kill(s.pid, signal.SIGCONT)
         begun = time.monotonic()
@@ -262,7 +262,7 @@ def too_long(t):
     def stuck():
         replaced = len(s.all_workers()) == 2
         c = Sleeper(s)
-        os.kill(c.pid, signal.SIGSTOP)
+        freeze(c.pid)
         gone, took = timed(lambda: wait_for(lambda: not alive(c.pid)))
         c.close()
         return took, replaced and gone

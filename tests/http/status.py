@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import fcgi
-from harness import CLIQUET, PATIENCE, Sleeper, Test, free_port, state, \
+from harness import CLIQUET, PATIENCE, Sleeper, Test, free_port, freeze, \
     wait_for
 
 LOCAL = dict(REMOTE_ADDR='127.0.0.1')
@@ -141,8 +141,7 @@ def waiting(t, address):
     s = t.start(socket=address, workers=2)
     workers = s.all_workers()
     for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: all(state(pid) == 'T' for pid in workers))
+        freeze(pid)
     try:
         conns = [fcgi.Conn(s.address) for _ in range(3)]
         t.ok(wait_for(lambda: top_json(t, s)['waiting'] == 3, step=0.2),
@@ -206,7 +205,7 @@ def command(t):
     t.ok(wait_for(lambda: shown(b'\033[?1049l')), 'and the screen is back')
     os.close(main)
     c.close()
-    os.kill(s.pid, signal.SIGSTOP)
+    freeze(s.pid)
     t.equal(top(t, '--once', str(s.pid))[0], 0, 'a stopped master is no hindrance')
     os.kill(s.pid, signal.SIGCONT)
     s.stop()

@@ -52,6 +52,14 @@ def state(pid):
             return f.read().rpartition(')')[2].split()[0]
 
 
+def freeze(pid):
+    """SIGSTOP, and wait: each thread goes on until it notices."""
+    os.kill(pid, signal.SIGSTOP)
+    folder = '/proc/%d/task' % pid
+    wait_for(lambda: all(state(int(tid)) == 'T'
+                         for tid in os.listdir(folder)))
+
+
 def parent(pid):
     with open('/proc/%d/stat' % pid) as f:
         return int(f.read().rpartition(')')[2].split()[1])
