@@ -29,6 +29,7 @@ enum {
 	REMOVE_MS = 500,	/* and removed no later than that */
 	LOOK_MS = 2000,		/* at all lanes */
 	COUNT_MS = 10000,
+	COUNT_TRIES = 3,	/* while workers write */
 	LEASE_MS = 180000,	/* of a lane */
 	NEEDED_MS = 70000,	/* of that, for one delivery: a minute at most */
 	TAKEN_MS = 1000,	/* until a lane of others is looked at again */
@@ -326,20 +327,36 @@ look_around(struct runner *r, clq_msec now)
 	}
 }
 
+/* What workers add while we look is in the result or is not: look again. */
+static void
+recount_once(struct runner *r)
+{
+	struct clq_outbox_state state;
+	int64_t before;
+	bool good = false;
+
+	for (int i = 0; i < COUNT_TRIES && !good; i++) {
+		before = atomic_load(&r->box->count->waiting);
+		if (clq_outbox_look(r->srv, r->arena, r->box, &state) !=
+		    CLQ_OK)
+			return;
+		good = atomic_compare_exchange_strong(
+		    &r->box->count->waiting, &before, state.waiting);
+	}
+	if (!good)
+		atomic_store(&r->box->count->waiting, state.waiting);
+	count(r, &clq_outbox_waiting, state.waiting);
+}
+
 /* One process per listener keeps the number of events right. */
 static void
 recount(struct runner *r, clq_msec now)
 {
-	struct clq_outbox_state state;
-
 	if (r->process != 0 || (r->counted != 0 &&
 	    now - r->counted < COUNT_MS))
 		return;
 	r->counted = now;
-	if (clq_outbox_look(r->srv, r->arena, r->box, &state) == CLQ_OK) {
-		atomic_store(&r->box->count->waiting, state.waiting);
-		count(r, &clq_outbox_waiting, state.waiting);
-	}
+	recount_once(r);
 	clq_arena_reset(r->arena);
 }
 
