@@ -41,7 +41,8 @@ enum {
 	FLAG_GONE = MC_FLAG + 3,
 	VERSION = 1,
 	HEAD_LEN = 1 + 8 + 8,
-	MAX_TRIES = 100,		/* lost races, before giving up */
+	MAX_TRIES = 100,		/* to agree on a generation */
+	RACE_MSEC = MC_TIMEOUT,		/* of lost races, before giving up */
 	RELATIVE_SEC = 30 * 24 * 3600,	/* above, memcached wants a date */
 	PAST = RELATIVE_SEC + 1		/* a date: 1970-01-31 */
 };
@@ -285,18 +286,21 @@ mc_take(void *self, struct clq_arena *arena, struct clq_str key,
 {
 	struct mc_cache *m = mc_self(self);
 	struct mc_item gone = { .value = CLQ_STR(""), .flags = FLAG_GONE };
+	clq_msec until = clq_monotonic() + RACE_MSEC;
 	struct mc_entry e;
-	enum clq_status st = CLQ_CONFLICT;
+	enum clq_status st;
 
-	for (int i = 0; st == CLQ_CONFLICT && i < MAX_TRIES; i++) {
-		st = lookup(m, arena, key, &e);
+	do {
+		clq_arena_reset(m->scratch);
+		st = lookup(m, m->scratch, key, &e);
 		if (st != CLQ_OK)
-			return st;
+			break;
 		gone.cas = e.item.cas;
 		st = mc_host_store(e.host, MC_CAS, key, &gone, PAST);
-	}
+	} while (st == CLQ_CONFLICT && clq_monotonic() < until);
 	if (st == CLQ_OK)
-		*value = entry_value(&e);
+		*value = clq_arena_strdup(arena, entry_value(&e));
+	clq_arena_reset(m->scratch);
 	return st == CLQ_OK || st == CLQ_NOT_FOUND ? st : CLQ_UNAVAILABLE;
 }
 
@@ -318,11 +322,12 @@ static enum clq_status
 mc_expire(void *self, struct clq_str key, clq_msec ttl)
 {
 	struct mc_cache *m = mc_self(self);
-	enum clq_status st = CLQ_CONFLICT;
+	clq_msec until = clq_monotonic() + RACE_MSEC;
+	enum clq_status st;
 	struct mc_entry e;
 	char *p;
 
-	for (int i = 0; st == CLQ_CONFLICT && i < MAX_TRIES; i++) {
+	do {
 		clq_arena_reset(m->scratch);
 		st = lookup(m, m->scratch, key, &e);
 		if (st != CLQ_OK)
@@ -332,7 +337,7 @@ mc_expire(void *self, struct clq_str key, clq_msec ttl)
 		put64(p + 9, (uint64_t)deadline_of(ttl));
 		e.item.value.p = p;
 		st = mc_host_store(e.host, MC_CAS, key, &e.item, expiry(ttl));
-	}
+	} while (st == CLQ_CONFLICT && clq_monotonic() < until);
 	clq_arena_reset(m->scratch);
 	return st == CLQ_OK || st == CLQ_NOT_FOUND ? st : CLQ_UNAVAILABLE;
 }
