@@ -353,12 +353,21 @@ clq_conn_discard(struct clq_conns *t, struct clq_conn *c)
 		clq_conn_close(t, c);
 }
 
+/* Has it sent something that epoll has not told us of yet? */
+static bool
+has_asked(const struct clq_conn *c)
+{
+	char first;
+
+	return recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 void
 clq_conn_dismiss(struct clq_conns *t, struct clq_conn *c)
 {
 	unsigned char hint[CLQ_REPLY_HINT_LEN];
 
-	if (c->hinted)
+	if (c->hinted || has_asked(c))
 		return;
 	clq_reply_hint(hint, c->request_id);
 	if (!c->nginx || send(c->fd, hint, sizeof hint, MSG_DONTWAIT |
@@ -430,16 +439,15 @@ clq_conns_flush(struct clq_conns *t)
 static void
 sweep_idle(struct clq_conns *t, struct clq_conn *c, clq_msec age, bool leaving)
 {
-	if (c->hinted) {
-		if (age > HINT_MS)
-			clq_conn_close(t, c);
-	} else if (!c->served) {
-		if (age > t->conf->read_timeout ||
-		    (leaving && age > LEAVE_MS))
-			clq_conn_close(t, c);
-	} else if (age > t->conf->idle_timeout ||
-	    (leaving && (c->nginx || age > LEAVE_MS))) {
-		clq_conn_dismiss(t, c);
+	bool late = c->hinted ? age > HINT_MS :
+	    age > t->conf->read_timeout || (leaving && age > LEAVE_MS);
+
+	if (c->served && !c->hinted) {
+		if (age > t->conf->idle_timeout ||
+		    (leaving && (c->nginx || age > LEAVE_MS)))
+			clq_conn_dismiss(t, c);
+	} else if (late && !has_asked(c)) {
+		clq_conn_close(t, c);
 	}
 }
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -16,7 +17,7 @@ import fcgi
 from fcgi import (ABORT, BEGIN, DATA, GET_VALUES, GET_VALUES_RESULT, PARAMS,
                   STDIN, STDOUT, UNKNOWN_TYPE, Closed, Conn, begin, environ,
                   pairs, record, stream)
-from harness import Test, fds, wait_for
+from harness import Test, fds, freeze, wait_for
 
 MAX_BODY = 1 << 20
 MAX_PARAMS = 128 << 10
@@ -388,6 +389,30 @@ def crowd(t, s):
     own.stop()
 
 
+def late(t, s):
+    """A worker that stood still does not take those for idle whose requests
+    came meanwhile, though it hears of 64 at a time."""
+    own = t.start(workers=1, max_connections_per_worker=100)
+    worker, = own.workers()
+    end([Conn(own.address)])
+    before = len(fds(worker))
+    conns = [Conn(own.address) for _ in range(100)]
+    wait_for(lambda: len(fds(worker)) >= before + 100)
+    freeze(worker)
+    conns.append(Conn(own.address))         # for whom room must be made
+    for c in conns:
+        c.ask('GET', '/v1/env')
+    time.sleep(1.1)
+    os.kill(worker, signal.SIGCONT)
+    good = 0
+    for c in conns:
+        with contextlib.suppress(OSError, Closed):
+            good += c.response().status == 200
+    t.equal(good, 101, 'a stop is nobody\'s fault: all are answered')
+    end(conns)
+    own.stop()
+
+
 def hint(t, s):
     """nginx is asked to close by a record after the end."""
     env = dict(SERVER_SOFTWARE='nginx/1.22.1')
@@ -445,7 +470,7 @@ def main():
         workers = s.workers()
         before = [len(fds(p)) for p in workers]
         for part in (kept, pieces, meaning, lengths, too_much, control,
-                     broken, slow, crowd, hint):
+                     broken, slow, crowd, late, hint):
             part(t, s)
             fine(t, s, part.__name__)
         t.equal(s.workers(), workers, 'no worker has died')
