@@ -115,7 +115,7 @@ void clq_conn_output(struct clq_conns *t, struct clq_conn *c);
 void clq_conn_discard(struct clq_conns *t, struct clq_conn *c);
 
 /* Ask the peer of an idle connection to close it: by the hint if it takes it,
- * else by closing. */
+ * else by closing. Nothing is done if it has just sent something. */
 void clq_conn_dismiss(struct clq_conns *t, struct clq_conn *c);
 
 /*
