@@ -277,8 +277,12 @@ live(struct cli_board *board)
 		gone = (kill(board->pid, 0) == -1 && errno == ESRCH) ||
 		    !cli_board_read(board);
 	}
+	/* A signal that comes while a picture is written fails the write: no
+	 * fault of the terminal, and nobody wants the rest of the picture. */
+	if (ended)
+		clearerr(stdout);
 	fputs("\033[?25h\033[?1049l", stdout);
-	if (!gone)
+	if (!gone || ended)
 		return CLI_OK;
 	fflush(stdout);
 	clq_log_err("the server has ended");

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import fcgi
 from harness import CLIQUET, PATIENCE, Sleeper, Test, free_port, freeze, \
@@ -157,6 +158,16 @@ def waiting(t, address):
     s.stop()
 
 
+def live_top(t, master):
+    """(the other end of its terminal, the process) of a `cliquet top`."""
+    main, sub = pty.openpty()
+    p = subprocess.Popen([CLIQUET, 'top', str(master)], stdin=sub, stdout=sub,
+                         stderr=sub, env=dict(os.environ, TERM='xterm'))
+    t.procs.append(p)
+    os.close(sub)
+    return main, p
+
+
 def command(t):
     s = t.start(workers=3)
     s.all_workers(3)
@@ -186,11 +197,7 @@ def command(t):
     other.stop()
     for args, want in (['x'], 2), (['1'], 1), (['--once', '999999999'], 1):
         t.equal(top(t, *args)[0], want, 'top %s: %d' % (' '.join(args), want))
-    main, sub = pty.openpty()
-    p = subprocess.Popen([CLIQUET, 'top', str(s.pid)], stdin=sub, stdout=sub,
-                         stderr=sub, env=dict(os.environ, TERM='xterm'))
-    t.procs.append(p)
-    os.close(sub)
+    main, p = live_top(t, s.pid)
     out = b''
 
     def shown(text):
@@ -204,11 +211,26 @@ def command(t):
     t.equal(p.wait(PATIENCE), 0, '^C ends it')
     t.ok(wait_for(lambda: shown(b'\033[?1049l')), 'and the screen is back')
     os.close(main)
+    interrupted_writing(t, s.pid)
     c.close()
     freeze(s.pid)
     t.equal(top(t, '--once', str(s.pid))[0], 0, 'a stopped master is no hindrance')
     os.kill(s.pid, signal.SIGCONT)
     s.stop()
+
+
+def interrupted_writing(t, master):
+    """A signal that comes in the middle of a write is no failure either. The
+    terminal is stopped (^S), so that the next picture waits in its write."""
+    main, p = live_top(t, master)
+    t.ok(os.read(main, 65536), 'live: it is shown')
+    os.write(main, b'\x13')
+    time.sleep(2)               # twice the time between pictures
+    p.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    os.write(main, b'\x11')
+    t.equal(p.wait(PATIENCE), 0, '^C in the middle of a picture ends it well')
+    os.close(main)
 
 
 FOREIGN = r'''
