@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-#include "arena_fixture.h"
+#include "json_fixture.h"
 #include "openid_tokens.h"
 
 TestSuite(callback, .init = setup, .fini = teardown);
@@ -166,23 +166,12 @@ Test(metadata, that_lies_is_refused)
 
 #define KEYS	"{\"keys\":[" KEY0 "," KEY1 "," KEY2 "]}"
 
-static const cJSON *
-keys_of(const char *text)
-{
-	struct clq_str why;
-	cJSON *tree;
-
-	cr_assert_eq(clq_json_parse(arena, clq_str_of(text), &tree, &why),
-	    CLQ_OK);
-	return tree;
-}
-
 static const char *
 verify(const char *token, const char *keys)
 {
 	cJSON *claims;
 
-	return openid_jwt_verify(arena, clq_str_of(token), keys_of(keys),
+	return openid_jwt_verify(arena, clq_str_of(token), parse(keys),
 	    &claims);
 }
 
@@ -190,7 +179,7 @@ Test(jwt, with_a_good_signature_is_taken)
 {
 	cJSON *claims = NULL;
 
-	cr_assert_null(openid_jwt_verify(arena, CLQ_STR(RS256), keys_of(KEYS),
+	cr_assert_null(openid_jwt_verify(arena, CLQ_STR(RS256), parse(KEYS),
 	    &claims));
 	cr_expect(clq_str_is(clq_json_str(clq_json_get(claims, "iss")),
 	    "https://i.example"));
@@ -314,10 +303,10 @@ odd_keys(void)
 	if (below(2) > 0)
 		e = CLQ_STR("AQAB");
 	if (below(2) > 0)
-		return keys_of(clq_arena_printf(arena, "{\"keys\":[{"
+		return parse(clq_arena_printf(arena, "{\"keys\":[{"
 		    "\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"%.*s\"}]}",
 		    CLQ_FMT(n), CLQ_FMT(e)).p);
-	return keys_of(clq_arena_printf(arena, "{\"keys\":[{\"kty\":\"EC\","
+	return parse(clq_arena_printf(arena, "{\"keys\":[{\"kty\":\"EC\","
 	    "\"crv\":\"%s\",\"x\":\"%.*s\",\"y\":\"%.*s\"}]}",
 	    curves[below(CLQ_COUNT(curves))], CLQ_FMT(x), CLQ_FMT(y)).p);
 }
@@ -346,7 +335,7 @@ Test(jwt, survives_anything)
 			p[below(60)] = (char)(33 + below(90));
 			s.p = p;
 		}
-		keys = below(3) > 0 ? odd_keys() : keys_of(KEYS);
+		keys = below(3) > 0 ? odd_keys() : parse(KEYS);
 		if (openid_jwt_verify(arena, s, keys, &claims) == NULL)
 			cr_assert(clq_str_is(s, RS256) ||
 			    clq_str_is(s, ES256));
@@ -357,7 +346,7 @@ Test(jwt, survives_anything)
 
 Test(jwt, asks_for_unknown_keys_only)
 {
-	const cJSON *keys = keys_of(KEYS);
+	const cJSON *keys = parse(KEYS);
 
 	cr_expect(!openid_jwt_key_missing(CLQ_STR(RS256), keys));
 	cr_expect(openid_jwt_key_missing(CLQ_STR(UNKNOWN), keys));
@@ -411,13 +400,9 @@ Test(claims, are_checked)
 		{ "{}", false },
 		{ "[]", false },
 	};
-	struct clq_str why;
-	cJSON *tree;
 
-	for (size_t i = 0; i < CLQ_COUNT(cases); i++) {
-		cr_assert_eq(clq_json_parse(arena, clq_str_of(cases[i].text),
-		    &tree, &why), CLQ_OK);
-		cr_expect_eq(openid_claims_fault(tree, "https://i", "api",
-		    1000000) == NULL, cases[i].good, "%s", cases[i].text);
-	}
+	for (size_t i = 0; i < CLQ_COUNT(cases); i++)
+		cr_expect_eq(openid_claims_fault(parse(cases[i].text),
+		    "https://i", "api", 1000000) == NULL, cases[i].good, "%s",
+		    cases[i].text);
 }

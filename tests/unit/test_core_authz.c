@@ -9,30 +9,8 @@
 
 #include "core/dispatch.h"
 #include "core/tx.h"
-#include "tests/support/offer.h"
-#include "tests/support/stored.h"
+#include "stored_fixture.h"
 
-static struct loopback lb;
-
-static void
-start(const char *ini)
-{
-	offer(&stored_plugin);
-	offer(&kept_plugin);
-	lb = stored_new(ini);
-}
-
-static void
-setup(void)
-{
-	start("");
-}
-
-static void
-teardown(void)
-{
-	stored_free(&lb);
-}
 
 TestSuite(authz, .init = setup, .fini = teardown);
 TestSuite(authz_settings, .fini = teardown);

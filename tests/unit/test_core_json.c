@@ -9,52 +9,9 @@
 #include <criterion/criterion.h>
 #include <time.h>
 
-#include "arena_fixture.h"
-
-static struct clq_str why;
+#include "json_fixture.h"
 
 TestSuite(json, .init = setup, .fini = teardown);
-
-/* NULL if refused. */
-static cJSON *
-parse_str(struct clq_str text)
-{
-	cJSON *tree;
-
-	why.p = NULL;
-	if (clq_json_parse(arena, text, &tree, &why) != CLQ_OK)
-		return NULL;
-	return tree;
-}
-
-static cJSON *
-parse(const char *text)
-{
-	cJSON *tree = parse_str(clq_str_of(text));
-
-	cr_assert_not_null(tree, "%s: %.*s", text, CLQ_FMT(why));
-	return tree;
-}
-
-static const char *
-print(const cJSON *tree)
-{
-	return clq_arena_cstr(arena, clq_json_text(arena, tree));
-}
-
-/* A text of n times part between head and tail. */
-static struct clq_str
-repeat(const char *head, const char *part, size_t n, const char *tail)
-{
-	struct clq_buf b;
-
-	clq_buf_init(&b, arena, 0);
-	clq_buf_adds(&b, head);
-	while (n-- > 0)
-		clq_buf_adds(&b, part);
-	clq_buf_adds(&b, tail);
-	return clq_arena_strdup(arena, clq_buf_str(&b));
-}
 
 static struct clq_str
 nested(size_t depth, const char *open, const char *close)

@@ -6,27 +6,16 @@
 
 #include <criterion/criterion.h>
 
-#include "arena_fixture.h"
+#include "json_fixture.h"
 
 TestSuite(match, .init = setup, .fini = teardown);
-
-static cJSON *
-json(const char *text)
-{
-	struct clq_str why;
-	cJSON *tree = NULL;
-
-	cr_assert_eq(clq_json_parse(arena, clq_str_of(text), &tree, &why),
-	    CLQ_OK, "%s", text);
-	return tree;
-}
 
 static bool
 matches(const char *tree, enum clq_op op, const char *value)
 {
-	struct clq_filter f = { CLQ_STR("f"), op, json(value) };
+	struct clq_filter f = { CLQ_STR("f"), op, parse(value) };
 
-	return clq_match(arena, json(tree), &f);
+	return clq_match(arena, parse(tree), &f);
 }
 
 /* Of the documents {"f":1} {"f":2} ... which pass, as digits. */
@@ -119,11 +108,11 @@ Test(match, like)
 
 Test(match, descends)
 {
-	struct clq_filter f = { CLQ_STR("a.b"), CLQ_OP_EQ, json("1") };
+	struct clq_filter f = { CLQ_STR("a.b"), CLQ_OP_EQ, parse("1") };
 
-	cr_expect(clq_match(arena, json("{\"a\":{\"b\":1}}"), &f));
-	cr_expect(clq_match(arena, json("{\"a.b\":1}"), &f));
-	cr_expect(!clq_match(arena, json("{\"a\":1}"), &f));
+	cr_expect(clq_match(arena, parse("{\"a\":{\"b\":1}}"), &f));
+	cr_expect(clq_match(arena, parse("{\"a.b\":1}"), &f));
+	cr_expect(!clq_match(arena, parse("{\"a\":1}"), &f));
 }
 
 Test(match, sorts)
@@ -132,9 +121,9 @@ Test(match, sorts)
 		{ CLQ_STR("a"), false }, { CLQ_STR("b"), true },
 	};
 	struct clq_query q = { .sorts = sorts, .nsorts = 2 };
-	const cJSON *low[] = { json("1"), json("9") };
-	const cJSON *high[] = { json("1"), json("2") };
-	const cJSON *none[] = { NULL, json("2") };
+	const cJSON *low[] = { parse("1"), parse("9") };
+	const cJSON *high[] = { parse("1"), parse("2") };
+	const cJSON *none[] = { NULL, parse("2") };
 
 	cr_expect_lt(clq_sort_cmp(&q, low, high), 0);
 	cr_expect_gt(clq_sort_cmp(&q, high, low), 0);

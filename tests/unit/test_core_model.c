@@ -10,10 +10,8 @@
 
 #include "core/events.h"
 #include "core/tx.h"
-#include "tests/support/offer.h"
-#include "tests/support/stored.h"
+#include "stored_fixture.h"
 
-static struct loopback lb;
 static char diary[8192];	/* of hooks and subscribers */
 
 static void
@@ -25,27 +23,6 @@ note(const char *what, const struct clq_change *c)
 	    what, CLQ_FMT(c->uri), c->old != NULL ? (int)c->old->data.len : 0,
 	    c->old != NULL ? c->old->data.p : "", CLQ_FMT(c->new_->data),
 	    c->new_->deleted ? " deleted" : "");
-}
-
-static void
-start(const char *ini)
-{
-	offer(&stored_plugin);
-	offer(&kept_plugin);
-	lb = stored_new(ini);
-	diary[0] = '\0';
-}
-
-static void
-setup(void)
-{
-	start("");
-}
-
-static void
-teardown(void)
-{
-	stored_free(&lb);
 }
 
 TestSuite(model, .init = setup, .fini = teardown);

@@ -3,37 +3,13 @@
 #include <cliquet/str.h>
 
 #include "core/resource_impl.h"
-#include "tests/support/loopback.h"
 
 #include <criterion/criterion.h>
 
-static struct loopback lb;
-
-static void
-setup(void)
-{
-	lb = loopback_new("project_version = 1.0\n");
-}
-
-static void
-teardown(void)
-{
-	loopback_free(&lb);
-}
+#include "loopback_fixture.h"
 
 TestSuite(patch, .init = setup, .fini = teardown);
 TestSuite(jsonpatch, .init = setup, .fini = teardown);
-
-static cJSON *
-tree(const char *text)
-{
-	struct clq_str why;
-	cJSON *out = NULL;
-
-	cr_assert_eq(clq_json_parse(lb.arena, clq_str_of(text), &out, &why),
-	    CLQ_OK, "%s", text);
-	return out;
-}
 
 typedef void apply_f(struct clq_arena *arena, cJSON *data, cJSON *changes);
 

@@ -3,23 +3,10 @@
 #include <cliquet/str.h>
 
 #include "core/resource_impl.h"
-#include "tests/support/loopback.h"
 
 #include <criterion/criterion.h>
 
-static struct loopback lb;
-
-static void
-setup(void)
-{
-	lb = loopback_new("project_version = 1.0\n");
-}
-
-static void
-teardown(void)
-{
-	loopback_free(&lb);
-}
+#include "loopback_fixture.h"
 
 TestSuite(precond, .init = setup, .fini = teardown);
 

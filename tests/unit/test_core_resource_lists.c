@@ -8,39 +8,9 @@
 
 #include <criterion/criterion.h>
 
-#include "tests/support/offer.h"
-#include "tests/support/stored.h"
-
-static struct loopback lb;
-
-static void
-setup(void)
-{
-	offer(&stored_plugin);
-	offer(&kept_plugin);
-	lb = stored_new("");
-}
-
-static void
-teardown(void)
-{
-	stored_free(&lb);
-}
+#include "resource_fixture.h"
 
 TestSuite(lists, .init = setup, .fini = teardown);
-
-static struct clq_request *
-ask(int status, const char *method, const char *url, const char *headers,
-    const char *body)
-{
-	struct clq_str all = clq_arena_printf(lb.arena, "%s%s", ALICE,
-	    headers);
-
-	return stored_ask(&lb, status, method, url, all.p, body);
-}
-
-#define THING	"/v1/things/x"
-#define A_THING	"{\"data\":{\"name\":\"n\"}}"
 
 /* ---- lists --------------------------------------------------------- */
 

@@ -3,23 +3,10 @@
 #include <cliquet/str.h>
 
 #include "core/router.h"
-#include "tests/support/loopback.h"
 
 #include <criterion/criterion.h>
 
-static struct loopback lb;
-
-static void
-setup(void)
-{
-	lb = loopback_new("project_version = 1.0\n");
-}
-
-static void
-teardown(void)
-{
-	loopback_free(&lb);
-}
+#include "loopback_fixture.h"
 
 TestSuite(router, .init = setup, .fini = teardown);
 

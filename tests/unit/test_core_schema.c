@@ -4,23 +4,10 @@
 #include <cliquet/str.h>
 
 #include "core/resource_impl.h"
-#include "tests/support/loopback.h"
 
 #include <criterion/criterion.h>
 
-static struct loopback lb;
-
-static void
-setup(void)
-{
-	lb = loopback_new("project_version = 1.0\n");
-}
-
-static void
-teardown(void)
-{
-	loopback_free(&lb);
-}
+#include "loopback_fixture.h"
 
 TestSuite(schema, .init = setup, .fini = teardown);
 TestSuite(envelope, .init = setup, .fini = teardown);
@@ -29,17 +16,6 @@ static struct clq_request *
 request(void)
 {
 	return clq_request_new(lb.srv, lb.arena);
-}
-
-static cJSON *
-tree(const char *text)
-{
-	struct clq_str why;
-	cJSON *out = NULL;
-
-	cr_assert_eq(clq_json_parse(lb.arena, clq_str_of(text), &out, &why),
-	    CLQ_OK, "%s", text);
-	return out;
 }
 
 /* "location name: description; ..." of all errors, in order of arrival. */

@@ -7,33 +7,16 @@
 
 #include <criterion/criterion.h>
 
-static struct clq_arena *arena;
+#include "json_fixture.h"
 
 static void
-setup(void)
+teardown_all(void)
 {
-	arena = clq_arena_new();
-}
-
-static void
-teardown(void)
-{
-	clq_arena_free(&arena);
+	teardown();
 	js_metaschemas_free();
 }
 
-TestSuite(jsonschema, .init = setup, .fini = teardown);
-
-static cJSON *
-tree(const char *text)
-{
-	struct clq_str why = { NULL, 0 };
-	cJSON *out = NULL;
-
-	cr_assert_eq(clq_json_parse(arena, clq_str_of(text), &out, &why),
-	    CLQ_OK, "%s: %.*s", text, CLQ_FMT(why));
-	return out;
-}
+TestSuite(jsonschema, .init = setup, .fini = teardown_all);
 
 /* "name: message" of the first error, "#name: ..." if it is an index, "!" in
  * front if the schema is to blame; "" if the document is valid. */
@@ -44,10 +27,10 @@ verdict(const char *schema_text, const char *text)
 	struct js_error e = { .name_is_index = false };
 	enum js_result result;
 
-	cr_assert_eq(js_compile(tree(schema_text), JS_DRAFT_NEWEST, arena,
+	cr_assert_eq(js_compile(parse(schema_text), JS_DRAFT_NEWEST, arena,
 	    &schema, &e), CLQ_OK, "%s: %.*s", schema_text,
 	    CLQ_FMT(e.message));
-	result = js_validate(schema, tree(text), arena, &e);
+	result = js_validate(schema, parse(text), arena, &e);
 	js_schema_free(&schema);
 	cr_assert_null(schema);
 	if (result == JS_VALID)
@@ -185,11 +168,11 @@ Test(jsonschema, paths_are_pointers)
 	struct js_schema *schema = NULL;
 	struct js_error e;
 
-	cr_assert_eq(js_compile(tree("{\"$ref\":\"#/$defs/x\",\"$defs\":{"
+	cr_assert_eq(js_compile(parse("{\"$ref\":\"#/$defs/x\",\"$defs\":{"
 	    "\"x\":{\"properties\":{\"a/b\":{\"items\":{\"if\":true,\"then\":{"
 	    "\"properties\":{\"c\":{\"type\":\"null\"}}}}}}}}}"),
 	    JS_DRAFT_NEWEST, arena, &schema, &e), CLQ_OK);
-	cr_assert_eq(js_validate(schema, tree("{\"a/b\":[{},{\"c\":1}]}"),
+	cr_assert_eq(js_validate(schema, parse("{\"a/b\":[{},{\"c\":1}]}"),
 	    arena, &e), JS_INVALID);
 	cr_expect(clq_str_is(e.path, "/a~1b/1/c"), "%.*s", CLQ_FMT(e.path));
 	cr_expect(clq_str_is(e.schema_path,
@@ -344,7 +327,7 @@ refusal(const char *text)
 	struct js_schema *schema = NULL;
 	struct js_error e;
 
-	if (js_compile(tree(text), JS_DRAFT_NEWEST, arena, &schema, &e) ==
+	if (js_compile(parse(text), JS_DRAFT_NEWEST, arena, &schema, &e) ==
 	    CLQ_OK) {
 		js_schema_free(&schema);
 		return "";
@@ -394,10 +377,10 @@ Test(jsonschema, metaschemas_accept_each_other)
 		const struct js_schema *meta = js_metaschema((enum js_draft)d);
 
 		cr_expect_eq(meta, js_metaschema((enum js_draft)d));
-		cr_expect_eq(js_validate(meta, tree("{\"type\":\"object\","
+		cr_expect_eq(js_validate(meta, parse("{\"type\":\"object\","
 		    "\"properties\":{\"a\":{\"enum\":[1]}}}"), arena, &e),
 		    JS_VALID, "%d", d);
-		cr_expect_eq(js_validate(meta, tree("{\"properties\":{\"a\":{"
+		cr_expect_eq(js_validate(meta, parse("{\"properties\":{\"a\":{"
 		    "\"required\":1}}}"), arena, &e), JS_INVALID, "%d", d);
 		cr_expect(clq_str_is(e.name, "required"), "%d: %.*s", d,
 		    CLQ_FMT(e.name));
@@ -408,7 +391,6 @@ Test(jsonschema, the_compiled_schema_is_independent_of_the_tree)
 {
 	struct clq_arena *other = clq_arena_new();
 	struct js_schema *schema = NULL;
-	struct clq_str why;
 	struct js_error e;
 	cJSON *t;
 
@@ -418,9 +400,9 @@ Test(jsonschema, the_compiled_schema_is_independent_of_the_tree)
 	    CLQ_OK);
 	clq_arena_free(&other);
 	for (int i = 0; i < 3; i++) {
-		cr_expect_eq(js_validate(schema, tree("\"a\""), arena, &e),
+		cr_expect_eq(js_validate(schema, parse("\"a\""), arena, &e),
 		    JS_VALID);
-		cr_expect_eq(js_validate(schema, tree("\"b\""), arena, &e),
+		cr_expect_eq(js_validate(schema, parse("\"b\""), arena, &e),
 		    JS_INVALID);
 	}
 	cr_expect_gt(js_schema_size(schema), 100);
