@@ -269,6 +269,14 @@ void clq_body_check(struct clq_request *req,
 enum clq_status clq_check_whole(struct clq_target *t, struct clq_body *body,
     struct clq_precond *cond) CLQ_MUST_CHECK;
 
+/*
+ * Then its conditions, against the object or its absence: a creation meets no
+ * If-Match, whatever it says (section 01-7.3). Statuses of clq_precond_check()
+ * and of clq_target_timestamp().
+ */
+enum clq_status clq_check_condition(struct clq_target *t,
+    const struct clq_precond *cond) CLQ_MUST_CHECK;
+
 /* For GET and DELETE, whose bodies do not matter: bad JSON is collected. */
 void clq_body_ignore(struct clq_request *req);
 

@@ -108,8 +108,8 @@ clq_check_whole(struct clq_target *t, struct clq_body *body,
 	return clq_checks_end(req);
 }
 
-static enum clq_status
-check_put_condition(struct clq_target *t, const struct clq_precond *cond)
+enum clq_status
+clq_check_condition(struct clq_target *t, const struct clq_precond *cond)
 {
 	struct clq_current now = { .exists = false };
 	enum clq_status rc;
@@ -223,7 +223,7 @@ clq_object_put(struct clq_request *req, void *ctx)
 	    CLQ_ACCESS_CREATE : CLQ_ACCESS_WRITE)) != CLQ_OK || /* 401 403 */
 	    (rc = clq_check_whole(t, &body, &cond)) != CLQ_OK || /* 400 */
 	    (rc = clq_require_id(t)) != CLQ_OK ||		/* 400 */
-	    (rc = check_put_condition(t, &cond)) != CLQ_OK ||	/* 412 */
+	    (rc = clq_check_condition(t, &cond)) != CLQ_OK ||	/* 412 */
 	    (rc = clq_body_same_id(req, body.id, t->at.id)) != CLQ_OK)
 		return rc;
 	return put(t, &body);

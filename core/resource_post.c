@@ -38,24 +38,6 @@ make_id(struct clq_target *t)
 	return clq_require_id(t);
 }
 
-/* A creation meets no If-Match, whatever it says (section 01-7.3). */
-static enum clq_status
-check_post_condition(struct clq_target *t, const struct clq_precond *cond)
-{
-	struct clq_current now = { .exists = false };
-	enum clq_status rc;
-
-	if (t->existing != NULL) {
-		now.exists = true;
-		now.timestamp = t->existing->last_modified;
-		now.object = t->existing;
-	} else if (cond->match.kind != CLQ_ETAG_NONE &&
-	    (rc = clq_target_timestamp(t, &now.timestamp)) != CLQ_OK) {
-		return rc;
-	}
-	return clq_precond_check(t->req, cond, &now);
-}
-
 static enum clq_status
 answer_existing(struct clq_target *t, const struct clq_object *obj)
 {
@@ -143,7 +125,7 @@ clq_plural_post(struct clq_request *req, void *ctx)
 	    CLQ_ACCESS_CREATE)) != CLQ_OK ||			/* 401 403 */
 	    (rc = clq_check_whole(t, &body, &cond)) != CLQ_OK || /* 400 */
 	    (rc = make_id(t)) != CLQ_OK ||
-	    (rc = check_post_condition(t, &cond)) != CLQ_OK)	/* 412 */
+	    (rc = clq_check_condition(t, &cond)) != CLQ_OK)	/* 412 */
 		return rc;
 	if (t->existing != NULL)
 		return answer_existing(t, t->existing);
