@@ -56,18 +56,28 @@ lost(struct pg_db *db, const char *what)
 
 /* ---- statements -------------------------------------------------------- */
 
+/* Wait for e if libpq has taken what it answers (ok is 1). */
+static bool
+sent(struct pg_db *db, int ok, struct pg_expected e)
+{
+	if (ok != 1) {
+		lost(db, e.what);
+		return false;
+	}
+	db->unsynced = true;
+	expect(db, e);
+	return true;
+}
+
 static void
 send_prepare(struct pg_db *db, const char *name, const char *sql,
     enum pg_prepared *state)
 {
-	if (PQsendPrepare(db->conn, name, sql, 0, NULL) != 1) {
-		lost(db, sql);
-		return;
-	}
-	*state = PG_PREPARING;
-	db->unsynced = true;
-	expect(db, (struct pg_expected){ .kind = PG_PARSED, .state = state,
-	    .what = sql });
+	int ok = PQsendPrepare(db->conn, name, sql, 0, NULL);
+
+	if (sent(db, ok, (struct pg_expected){ .kind = PG_PARSED,
+	    .state = state, .what = sql }))
+		*state = PG_PREPARING;
 }
 
 static void
@@ -80,12 +90,7 @@ send_prepared(struct pg_db *db, const char *name, const char *sql,
 	    args != NULL ? args->lengths : NULL,
 	    args != NULL ? args->formats : NULL, 1);
 
-	if (ok != 1) {
-		lost(db, sql);
-		return;
-	}
-	db->unsynced = true;
-	expect(db, (struct pg_expected){ .kind = PG_RESULT, .fn = fn,
+	(void)sent(db, ok, (struct pg_expected){ .kind = PG_RESULT, .fn = fn,
 	    .ctx = ctx, .what = sql });
 }
 
@@ -125,12 +130,7 @@ send_once(struct pg_db *db, const char *sql, const struct pg_args *args,
 	    args != NULL ? args->lengths : NULL,
 	    args != NULL ? args->formats : NULL, 1);
 
-	if (ok != 1) {
-		lost(db, sql);
-		return;
-	}
-	db->unsynced = true;
-	expect(db, (struct pg_expected){ .kind = PG_RESULT, .fn = fn,
+	(void)sent(db, ok, (struct pg_expected){ .kind = PG_RESULT, .fn = fn,
 	    .ctx = ctx, .what = sql });
 }
 
