@@ -181,6 +181,11 @@ enum clq_status sq_step(struct sq_db *q, sqlite3_stmt *stmt) CLQ_MUST_CHECK;
 /* Run to the end and give the statement back. CLQ_OK or the error. */
 enum clq_status sq_run(struct sq_db *q, sqlite3_stmt *stmt) CLQ_MUST_CHECK;
 
+/* The same for the integer that is all its answer; without a row *out stays
+ * as it is. */
+enum clq_status sq_run_int(struct sq_db *q, sqlite3_stmt *stmt, int64_t *out)
+    CLQ_MUST_CHECK;
+
 /* Give a statement back: no lock stays, no bound text is remembered. */
 void sq_done(sqlite3_stmt *stmt);
 

@@ -455,6 +455,20 @@ sq_run(struct sq_db *q, sqlite3_stmt *stmt)
 	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
 }
 
+enum clq_status
+sq_run_int(struct sq_db *q, sqlite3_stmt *stmt, int64_t *out)
+{
+	enum clq_status status;
+
+	if (stmt == NULL)
+		return q->doomed;
+	status = sq_step(q, stmt);
+	if (status == CLQ_OK)
+		*out = sqlite3_column_int64(stmt, 0);
+	sq_done(stmt);
+	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
+}
+
 void
 sq_done(sqlite3_stmt *stmt)
 {

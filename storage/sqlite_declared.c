@@ -75,21 +75,6 @@ describe(struct clq_arena *arena, const struct clq_coll *coll,
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* One number of one row; -1 if there is none. */
-static enum clq_status
-ask(struct sq_db *q, const char *sql, int64_t *out)
-{
-	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
-	status = sq_step(q, stmt);
-	*out = status == CLQ_OK ? sqlite3_column_int64(stmt, 0) : -1;
-	sq_done(stmt);
-	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
-}
-
 /* The declared indexes that exist, in arena. */
 static enum clq_status
 read_all(struct sq_db *q, struct clq_arena *arena, struct sq_declared **out,
@@ -104,8 +89,9 @@ read_all(struct sq_db *q, struct clq_arena *arena, struct sq_declared **out,
 
 	*out = NULL;
 	*n = 0;
-	status = ask(q, "SELECT 1 FROM sqlite_schema WHERE type = 'table'"
-	    " AND name = 'declared_indexes'", &table);
+	status = sq_run_int(q, sq_prepare(q, "SELECT 1 FROM sqlite_schema"
+	    " WHERE type = 'table' AND name = 'declared_indexes'", true),
+	    &table);
 	if (status != CLQ_OK || table < 0)
 		return status;
 	stmt = sq_prepare(q, "SELECT d.resource, d.parent, d.field"
@@ -137,7 +123,8 @@ sq_index_learn(struct sq_db *q)
 	enum clq_status status;
 	int64_t version = -1;
 
-	status = ask(q, "PRAGMA schema_version", &version);
+	status = sq_run_int(q, sq_prepare(q, "PRAGMA schema_version", true),
+	    &version);
 	if (status != CLQ_OK || version == q->declared_at)
 		return status;
 	q->declared_at = -1;

@@ -137,21 +137,6 @@ sq_list(void *self, struct clq_arena *arena, const struct clq_query *query,
 	return select_objects(q, arena, query, query->include_deleted, out);
 }
 
-static enum clq_status
-count_objects(struct sq_db *q, struct sq_sql *b, int64_t *out)
-{
-	sqlite3_stmt *stmt = sq_sql_prepare(q, b);
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
-	status = sq_step(q, stmt);
-	if (status == CLQ_OK)
-		*out = sqlite3_column_int64(stmt, 0);
-	sq_done(stmt);
-	return status;
-}
-
 enum clq_status
 sq_count(void *self, const struct clq_query *query, int64_t *out)
 {
@@ -170,7 +155,7 @@ sq_count(void *self, const struct clq_query *query, int64_t *out)
 	if (b.nothing)
 		*out = 0;
 	else
-		status = count_objects(q, &b, out);
+		status = sq_run_int(q, sq_sql_prepare(q, &b), out);
 	clq_arena_free(&arena);
 	return status;
 }

@@ -201,17 +201,7 @@ static enum clq_status
 count_rows(struct sq_db *q, const char *sql, struct clq_str resource,
     int64_t *out)
 {
-	sqlite3_stmt *stmt = sq_prepare(q, sql, true);
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
-	sq_bind_str(q, stmt, 1, resource);
-	status = sq_step(q, stmt);
-	if (status == CLQ_OK)
-		*out = sqlite3_column_int64(stmt, 0);
-	sq_done(stmt);
-	return status;
+	return sq_run_int(q, sq_prepare_strs(q, sql, &resource, 1), out);
 }
 
 /* Both counts come from indexes, without a look at the documents. */

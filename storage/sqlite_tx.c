@@ -243,18 +243,9 @@ sq_close(void *self)
 static enum clq_status
 read_beat(struct sq_db *q, int64_t *value)
 {
-	sqlite3_stmt *stmt = sq_prepare(q, "SELECT value FROM heartbeat",
-	    true);
-	enum clq_status status;
-
-	if (stmt == NULL)
-		return q->doomed;
 	*value = 0;
-	status = sq_step(q, stmt);
-	if (status == CLQ_OK)
-		*value = sqlite3_column_int64(stmt, 0);
-	sq_done(stmt);
-	return status == CLQ_NOT_FOUND ? CLQ_OK : status;
+	return sq_run_int(q, sq_prepare(q, "SELECT value FROM heartbeat",
+	    true), value);
 }
 
 static enum clq_status
