@@ -47,6 +47,26 @@ check_section(struct clq_ini *ini)
 		    CLQ_FMT(ini->section));
 }
 
+/* Sections of one name are one, as in Python, which may not be meant: the
+ * second is often pasted. Only of those that are read. */
+static void
+note_second(const struct clq_ini *ini)
+{
+	size_t i;
+
+	if (!clq_str_is(ini->section, "app:main") &&
+	    !clq_str_starts(ini->section, "resource:"))
+		return;
+	for (i = 0; i < ini->n; i++)
+		if (clq_str_eq(ini->lines[i].section, ini->section)) {
+			clq_log_warn("%s:%u: a second [%.*s] is read as a part "
+			    "of the first, at line %u; write its settings "
+			    "there", ini->name, ini->number,
+			    CLQ_FMT(ini->section), ini->lines[i].head);
+			return;
+		}
+}
+
 static void
 read_section(struct clq_ini *ini, struct clq_str body)
 {
@@ -73,6 +93,7 @@ read_section(struct clq_ini *ini, struct clq_str body)
 	else {
 		ini->has_app = ini->has_app ||
 		    clq_str_is(ini->section, "app:main");
+		note_second(ini);
 		clq_settings_note_section(ini->s, ini->section,
 		    clq_arena_printf(ini->arena, "%s:%u", ini->name,
 		    ini->number).p);
@@ -123,6 +144,8 @@ read_key(struct clq_ini *ini, struct clq_str body, size_t indent)
 		l->section = ini->section;
 		l->key = key;
 		l->number = ini->number;
+		l->head = ini->section_number;
+		l->used = false;
 		clq_buf_init(&l->value, ini->arena, 0);
 		clq_buf_add(&l->value, clq_str_trim(clq_str_sub(body, eq + 1,
 		    body.len)));

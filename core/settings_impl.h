@@ -35,6 +35,13 @@ struct clq_odd_section {
 	const char	*where;		/* "kinto.ini:12" */
 };
 
+/* A line of a section that is another program's. */
+struct clq_odd_line {
+	const char	*section;
+	const char	*key;		/* as written */
+	const char	*where;
+};
+
 enum { CLQ_SETTINGS_MAGIC = 0x5e771465 };
 
 struct clq_settings {
@@ -52,6 +59,9 @@ struct clq_settings {
 	size_t				  rows_cap;
 	struct clq_odd_section		 *odd;		/* or NULL */
 	size_t				  nodd;
+	struct clq_odd_line		 *lines;	/* or NULL */
+	size_t				  nlines;
+	size_t				  lines_cap;
 };
 
 struct clq_settings *clq_settings_new(const char *path);
@@ -93,6 +103,11 @@ void clq_ini_parse(struct clq_settings *s, const char *name,
  * shares an ini with us, to be told by clq_settings_warn_unknown(). */
 void clq_settings_note_section(struct clq_settings *s, struct clq_str name,
     const char *where);
+
+/* Keep a line of a section that is not read, likewise; `[DEFAULT]` is such a
+ * section for a line that no other makes use of. */
+void clq_settings_note_line(struct clq_settings *s, struct clq_str section,
+    struct clq_str key, const char *where);
 
 /* settings_env.c: let the environment override e; then listeners' keys. */
 void clq_env_override(struct clq_settings *s, struct clq_entry *e);

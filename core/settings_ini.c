@@ -181,13 +181,15 @@ static bool
 expand_name(struct clq_ini *ini, const struct clq_ini_line *l,
     struct clq_str name, int depth, struct clq_buf *out)
 {
-	const struct clq_ini_line *def = line_of(ini, l->section, name);
+	struct clq_ini_line *def = line_of(ini, l->section, name);
 
 	if (def == NULL)
 		def = line_of(ini, CLQ_STR("DEFAULT"), name);
-	if (def != NULL)
+	if (def != NULL) {
+		def->used = true;
 		return expand(ini, l, clq_buf_str(&def->value), depth + 1,
 		    out);
+	}
 	if (clq_str_is(name, "here"))
 		clq_buf_add(out, here(ini));
 	else if (clq_str_is(name, "__file__"))
@@ -372,9 +374,10 @@ clq_settings_unprefixed(struct clq_str key)
 	return key;
 }
 
-/* [DEFAULT] serves %(...)s only: tell who meant it otherwise. */
+/* [DEFAULT] serves %(...)s only: tell who meant it otherwise. Which other lines
+ * stand where nobody reads them is known when all settings are. */
 static void
-warn_defaults(struct clq_ini *ini)
+warn_misplaced(struct clq_ini *ini)
 {
 	size_t i;
 
@@ -386,6 +389,10 @@ warn_defaults(struct clq_ini *ini)
 			clq_log_warn("%s:%u: '%.*s' in [DEFAULT] serves only "
 			    "for %%(...)s; move it to [app:main]", ini->name,
 			    l->number, CLQ_FMT(l->key));
+		else if (!l->used)
+			clq_settings_note_line(ini->s, l->section, l->key,
+			    clq_arena_printf(ini->arena, "%s:%u", ini->name,
+			    l->number).p);
 	}
 }
 
@@ -405,7 +412,7 @@ clq_ini_parse(struct clq_settings *s, const char *name, struct clq_str text)
 		n = iniparser_getnsec(ini.dict);
 		for (i = 0; i < n; i++)
 			take_section(&ini, iniparser_getsecname(ini.dict, i));
-		warn_defaults(&ini);
+		warn_misplaced(&ini);
 		iniparser_freedict(ini.dict);
 	}
 	clq_arena_free(&scratch);

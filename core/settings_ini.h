@@ -24,6 +24,8 @@ struct clq_ini_line {
 	struct clq_str	key;
 	struct clq_buf	value;
 	unsigned	number;		/* of its first line, from 1 */
+	unsigned	head;		/* line of its section's head */
+	bool		used;		/* something has its name as %(...)s */
 };
 
 struct clq_ini {

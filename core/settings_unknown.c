@@ -99,6 +99,82 @@ clq_settings_note_section(struct clq_settings *s, struct clq_str name,
 	odd->where = clq_arena_cstr(s->arena, clq_str_of(where));
 }
 
+/*
+ * Sections of other programs in which a setting of ours is a mistake: they have
+ * no application in them that may be another Kinto.
+ */
+static bool
+is_foreign(struct clq_str name)
+{
+	static const char *const ours[] = { "app:", "resource:", "filter:",
+		"filter-app:", "env:" };
+
+	for (size_t i = 0; i < CLQ_COUNT(ours); i++)
+		if (clq_str_starts(name, ours[i]))
+			return false;
+	return section_known(name);
+}
+
+void
+clq_settings_note_line(struct clq_settings *s, struct clq_str section,
+    struct clq_str key, const char *where)
+{
+	size_t cap = s->lines_cap == 0 ? 64 : s->lines_cap * 2;
+	struct clq_odd_line *odd;
+
+	if (!is_foreign(section))
+		return;
+	if (s->nlines == s->lines_cap) {
+		if (s->lines == NULL)
+			s->lines = clq_arena_alloc(s->arena, 0);
+		s->lines = clq_arena_grow(s->arena, s->lines,
+		    s->lines_cap * sizeof *s->lines, cap * sizeof *s->lines);
+		s->lines_cap = cap;
+	}
+	odd = &s->lines[s->nlines++];
+	odd->section = clq_arena_cstr(s->arena, section);
+	odd->key = clq_arena_cstr(s->arena, key);
+	odd->where = clq_arena_cstr(s->arena, clq_str_of(where));
+}
+
+/*
+ * True if it can be nothing but a setting of ours: with our prefix, or exactly
+ * one whose name other programs do not use. Those of the server process
+ * (workers, socket, user) are everybody's, as in the environment.
+ */
+static bool
+ours(const struct clq_settings *s, const char *key)
+{
+	static const char *const common[] = { "includes", "backoff",
+		"statsd_url", "statsd_prefix", "project_name" };
+	struct clq_str bare = clq_settings_unprefixed(clq_str_of(key));
+	const struct clq_setting *row = clq_settings_row(s, bare.p);
+
+	if (row == NULL || strncmp(bare.p, "server.", 7) == 0)
+		return false;
+	if (bare.p != key)
+		return true;
+	for (size_t i = 0; i < CLQ_COUNT(common); i++)
+		if (strcmp(key, common[i]) == 0)
+			return false;
+	return strcmp(row->key, key) == 0 && !clq_setting_prefixed_only(key);
+}
+
+static void
+warn_misplaced(const struct clq_settings *s, struct clq_arena *arena)
+{
+	const struct clq_odd_line *odd;
+
+	for (size_t i = 0; i < s->nlines; i++) {
+		odd = &s->lines[i];
+		if (ours(s, odd->key))
+			clq_log_once(CLQ_LOG_WARNING, clq_arena_printf(arena,
+			    "%s %s", odd->where, odd->key).p, "%s: %s in [%s] "
+			    "has no effect; write it into [app:main]",
+			    odd->where, odd->key, odd->section);
+	}
+}
+
 /* The known section that looks like this one; NULL: none does. Of a family,
  * what stands before the member's name is compared: [resorce:mushroom]. */
 static const char *
@@ -253,6 +329,7 @@ clq_settings_warn_unknown(const struct clq_settings *s)
 		    hint != NULL ? "did you mean '" : "it has no effect",
 		    hint != NULL ? hint : "", hint != NULL ? "'?" : "");
 	}
+	warn_misplaced(s, arena);
 	warn_unknown_sections(s, arena);
 	warn_unknown_variables(s, arena);
 	clq_arena_free(&arena);

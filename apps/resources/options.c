@@ -143,7 +143,10 @@ read_flag(struct ini *ini, struct ini_resource *r, const char *option,
 		if (closed && ini_find_field(r, names.items[i]) == NULL)
 			ini_wrong(ini, r, key, "there is no attribute '%.*s'; "
 			    "name one of `fields` or of the schema's "
-			    "properties", CLQ_FMT(names.items[i]));
+			    "properties%s", CLQ_FMT(names.items[i]),
+			    clq_str_is(names.items[i], "true") ? " (for a "
+			    "service that is read-only the line belongs below "
+			    "[app:main])" : "");
 		else if ((f = ini_field(ini, r, names.items[i], key)) != NULL)
 			f->flags |= flag;
 	}

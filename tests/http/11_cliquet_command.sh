@@ -6,6 +6,7 @@
 # From the environment: CLIQUET (the program), CLQ_PLUGIN_PATH.
 
 cliquet=${CLIQUET:-./cliquet}
+top=$(cd "$(dirname "$0")/../.." && pwd) || exit 99
 dir=$(mktemp -d "${TMPDIR:-/tmp}/cliquet-command.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 99
@@ -146,6 +147,36 @@ is 'with file and line' grep -q 'odd.ini:[0-9]*: the section' \
     <("$cliquet" check-config --ini odd.ini 2>&1)
 is 'one line for it, none for the logger' test "$("$cliquet" check-config \
     --ini odd.ini 2>&1 | grep -c 'the section')" -eq 1
+
+# A setting in a section that is another program's, as at the end of an ini of
+# Kinto's; what is theirs there is no matter.
+sed -e 's/kinto.core.*\.\(postgresql\|memcached\)$/memory/' -e 's/@secret@/x/' \
+    -e '/@.*@/d' "$top/tests/data/kinto-init.ini" > theirs.ini
+check 0 'theirs.ini: good' check-config --ini theirs.ini
+is 'an ini of Kinto has nothing misplaced' sh -c "! '$cliquet' check-config \
+    --ini theirs.ini 2>&1 | grep -E 'no effect; write|a second'"
+sed '$a readonly = true\nlevel = INFO\nworkers = 3\nkinto.workers = 3' theirs.ini \
+    > misplaced.ini
+last=$(wc -l < misplaced.ini)
+check 0 "misplaced.ini:$((last - 3)): readonly in [formatter_json] has no effect; write it into [app:main]" \
+    check-config --ini misplaced.ini
+check 0 "misplaced.ini:$last: kinto.workers in [formatter_json] has no effect" \
+    check-config --ini misplaced.ini
+is 'two lines are misplaced' test "$("$cliquet" check-config \
+    --ini misplaced.ini 2>&1 | grep -c 'no effect; write')" -eq 2
+edit=$(sed -n 's|^\(sed -i .*\) /etc/cliquet/cliquet.ini$|\1|p' \
+    "$top/docs/guides/read-only.md")
+is 'the guide to read-only edits an ini' sh -c \
+    "$(head -1 <<< "$edit") theirs.ini"
+check 0 $'theirs.ini:9.\nreadonly = true' dump-config --ini theirs.ini
+is 'and takes it back' sh -c "$(tail -1 <<< "$edit") theirs.ini &&
+    ! grep readonly theirs.ini"
+{ cat a.ini; printf '\n[resource:room]\nfields = a: int\nreadonly = true\n'; } > room.ini
+check 1 "there is no attribute 'true'; name one of \`fields\` or of the schema's properties (for a service that is read-only the line belongs below [app:main])" \
+    check-config --ini room.ini
+{ cat a.ini; printf '[server:main]\nport = 1\n[app:main]\neos_url = /\n'; } > twice.ini
+check 0 "twice.ini:$(($(wc -l < twice.ini) - 1)): a second [app:main] is read as a part of the first, at line $(grep -n -m 1 '^.app:main' a.ini | cut -d: -f1)" \
+    check-config --ini twice.ini
 
 # A folder that the server could not write to.
 as=

@@ -175,6 +175,39 @@ Test(layers, sections_of_others_are_left_alone)
 	cr_expect_not(said("section"));
 }
 
+Test(layers, warns_of_settings_where_nobody_reads_them)
+{
+	cr_assert_eq(parse("project_docs = %(storage_url)s\n[formatter_json]\n"
+	    "readonly = true\nformat = x\n[server:main]\nreadonly = 1\n"
+	    "workers = 3\nport = 1\nstatsd_prefix = x\nkinto.backlog = 3\n"
+	    "[DEFAULT]\nstorage_url = used\neos_url = /\nkinto.eos = x\n"
+	    "[uwsgi]\nsocket = x\nprocesses = 2\npaginate_by = 2\n"
+	    "[app:other]\nreadonly = true\n[filter:x]\nreadonly = true\n"),
+	    CLQ_OK);
+	clq_settings_warn_unknown(s);
+	cr_said("t.ini:4: readonly in [formatter_json] has no effect; write it "
+	    "into [app:main]");
+	cr_said("t.ini:7: readonly in [server:main] has no effect");
+	cr_said("t.ini:11: kinto.backlog in [server:main] has no effect");
+	cr_said("t.ini:14: eos_url in [DEFAULT] has no effect");
+	cr_said("t.ini:19: paginate_by in [uwsgi] has no effect");
+	cr_expect_not(said("kinto.eos in"));
+	cr_expect_not(said("storage_url in"));
+	for (const char *const *other = (const char *const[]){ "t.ini:5:",
+	    "t.ini:8:", "t.ini:9:", "t.ini:10:", "t.ini:17:", "t.ini:18:",
+	    "t.ini:21:", "t.ini:23:", NULL }; *other != NULL; other++)
+		cr_expect_not(said(*other), "%s", *other);
+}
+
+Test(layers, warns_of_a_second_section)
+{
+	cr_assert_eq(parse("eos_url = /\n[loggers]\nkeys = a\n[loggers]\n"
+	    "[app:main]\neos_message = x\n"), CLQ_OK);
+	cr_said("t.ini:6: a second [app:main] is read as a part of the first, "
+	    "at line 1; write its settings there");
+	cr_expect_not(said("[loggers]"));
+}
+
 Test(layers, unknown_sections_are_bounded)
 {
 	struct clq_buf b;
