@@ -45,7 +45,8 @@ clq_target_scope(struct clq_target *t)
 
 	if (!CLQ_HAS(decl, scope))
 		return CLQ_OK;
-	if ((rc = decl->scope(t->req, &scope)) != CLQ_OK)
+	if ((rc = clq_error_of_hook(t->req, decl->name, "scope",
+	    decl->scope(t->req, &scope))) != CLQ_OK)
 		return rc;
 	t->at.coll.parent = scope.parent;
 	t->owner = scope.owner;

@@ -221,7 +221,7 @@ settle(struct clq_request *req, enum clq_status rc)
 	if (rc == CLQ_OK || rc == CLQ_DONE) {
 		if (req->error.errno_ == 0 && req->render == NULL &&
 		    !clq_response_ready(req))
-			clq_error_of_status(req, CLQ_FAILED);
+			clq_error_of_status(req, rc);
 	} else if (req->error.errno_ == 0) {
 		clq_error_of_status(req, rc);
 	}

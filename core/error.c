@@ -174,8 +174,10 @@ status_name(enum clq_status status)
 {
 	return status == CLQ_NOT_FOUND ? "CLQ_NOT_FOUND" :
 	    status == CLQ_INVALID ? "CLQ_INVALID" :
-	    status == CLQ_DONE ? "CLQ_DONE" :
-	    "CLQ_FAILED, or CLQ_OK and no answer";
+	    status == CLQ_FAILED ? "CLQ_FAILED" :
+	    status == CLQ_DONE ? "CLQ_DONE and no answer" :
+	    status == CLQ_OK ? "CLQ_OK and no answer" :
+	    "a number that is no status";
 }
 
 void
@@ -199,6 +201,7 @@ clq_error_of_status(struct clq_request *req, enum clq_status status)
 	case CLQ_INVALID:
 	case CLQ_FAILED:
 	case CLQ_DONE:
+	default:		/* a plugin may return anything */
 		if (req->error.errno_ == 0)
 			clq_log_err("%.*s %.*s: the view failed (%s) without "
 			    "saying why", CLQ_FMT(req->method_name),
@@ -206,6 +209,21 @@ clq_error_of_status(struct clq_request *req, enum clq_status status)
 		(void)clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
 		break;
 	}
+}
+
+enum clq_status
+clq_error_of_hook(struct clq_request *req, const char *resource,
+    const char *hook, enum clq_status status)
+{
+	if (status == CLQ_OK || req->error.errno_ != 0 ||
+	    status == CLQ_UNAVAILABLE || status == CLQ_RETRY ||
+	    status == CLQ_READONLY || status == CLQ_CONFLICT ||
+	    (status == CLQ_DONE && clq_response_ready(req)))
+		return status;
+	clq_log_err("%.*s %.*s: the hook `%s` of the resource %s failed (%s) "
+	    "without saying why", CLQ_FMT(req->method_name),
+	    CLQ_FMT(req->path), hook, resource, status_name(status));
+	return clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
 }
 
 /* Bytewise order of the names as text, null as "None"; the order of arrival

@@ -41,7 +41,8 @@ clq_model_process(struct clq_target *t, struct clq_edit *edit)
 		return CLQ_OK;
 	if (t->parent != NULL)
 		draft.parent_modified = t->parent->last_modified;
-	rc = t->entry->decl->process(t->req, &draft);
+	rc = clq_error_of_hook(t->req, draft.resource->name, "process",
+	    t->entry->decl->process(t->req, &draft));
 	edit->data = draft.data;
 	if (rc == CLQ_OK && t->req->error.ninvalid > 0)
 		return CLQ_INVALID;	/* collected without saying so */
@@ -319,7 +320,8 @@ clq_model_store(struct clq_target *t, struct clq_edit *edit)
 	if ((rc = clq_event_at_once(t->req, &change)) != CLQ_OK)
 		return rc;
 	if (decl->stored != NULL &&
-	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
+	    (rc = clq_error_of_hook(t->req, decl->name, "stored",
+	    decl->stored(t->req, &change))) != CLQ_OK)
 		return rc;
 	clq_event_change(t->req, &change, &edit->write);
 	return CLQ_OK;

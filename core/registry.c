@@ -344,7 +344,8 @@ check_parent(struct clq_server *srv, struct clq_resource_entry *entry)
 		return CLQ_OK;
 	parent = clq_find_resource(srv, decl->parent);
 	if (parent == NULL) {
-		clq_log_err("resource %s: its parent, %s, has not been added",
+		clq_log_err("resource %s: its parent, %s, has not been added "
+		    "(first `use`, then the ini's resources, then `includes`)",
 		    decl->name, decl->parent);
 		return CLQ_INVALID;
 	}

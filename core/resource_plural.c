@@ -12,6 +12,7 @@
 #include <cliquet/log.h>
 #include <cliquet/str.h>
 
+#include "error.h"
 #include "events.h"
 #include "tx.h"
 
@@ -323,7 +324,8 @@ deleted_one(struct clq_target *t, const struct clq_deleted *d,
 	if ((rc = clq_event_at_once(t->req, &change)) != CLQ_OK)
 		return rc;
 	if (decl->stored != NULL &&
-	    (rc = decl->stored(t->req, &change)) != CLQ_OK)
+	    (rc = clq_error_of_hook(t->req, decl->name, "stored",
+	    decl->stored(t->req, &change))) != CLQ_OK)
 		return rc;
 	clq_event_change(t->req, &change, NULL);
 	return CLQ_OK;

@@ -138,12 +138,27 @@ process(struct clq_request *req, struct clq_draft *draft)
 
 	if (clq_str_is(how, "fail"))
 		return CLQ_FAILED;
+	if (clq_str_is(how, "done"))
+		return CLQ_DONE;
+	if (clq_str_is(how, "conflict"))
+		return CLQ_CONFLICT;
+	if (clq_str_is(how, "retry"))
+		return CLQ_RETRY;
 	if (clq_str_is(how, "invalid"))
 		return clq_invalid(req, "body", CLQ_STR("data.how"),
 		    "not that way");
 	while (clq_str_is(how, "hang"))
 		sleep(1);
 	return CLQ_OK;
+}
+
+/* Stored already, when it returns something that is no status. */
+static enum clq_status
+stored(struct clq_request *req, const struct clq_change *change)
+{
+	(void)req;
+	return clq_str_search(change->new_->data, CLQ_STR("\"odd\"")) <
+	    change->new_->data.len ? (enum clq_status)99 : CLQ_OK;
 }
 
 static enum clq_status
@@ -163,6 +178,7 @@ veto(struct clq_request *req, const struct clq_event *event, void *ctx)
 static const struct clq_resource thing = {
 	.size = sizeof thing, .name = "thing", .plural_path = "/things",
 	.flags = CLQ_RESOURCE_USER, .process = process,
+	.stored = stored,
 };
 
 /* ---- the rest ----------------------------------------------------------- */

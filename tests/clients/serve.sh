@@ -51,6 +51,12 @@ result "serves Kinto on SQLite" $?
 first=$pid
 is "prints one line" "$(cat "$tmp/one.out")" \
     "ready: http://127.0.0.1:$one/v1/"
+command=$(sed -n "s/^serve: the operator's command: //p" "$tmp/one.err")
+result "the operator's command is told" "$([ -n "$command" ]; echo $?)"
+eval "$command -q request GET /v1/" 2> /dev/null | grep -q project_name
+result "and reaches the server" $?
+grep -q 'connect() to unix' "$tmp/one.err"
+is "nobody was asked before the socket was there" $? 1
 is "hello answers" "$(get "http://127.0.0.1:$one/v1/")" 200
 is "the first request of the README" "$(get -X PUT -u token:secret \
     -H 'Content-Type: application/json' -d '{"data": {"text": "hello"}}' \

@@ -104,6 +104,15 @@ def hooks(t, api):
                    timeout=timeout)
     got = post({'how': 'fail'})
     t.equal(got.error[:2], (500, 999), 'a hook that fails: 500')
+    t.ok(api.server.logged(r'hook `process` of the resource thing failed '
+                           r'\(CLQ_FAILED\)'), 'said with its name')
+    for data, error, why in (
+            ({'how': 'done'}, (500, 999), 'process.*CLQ_DONE and no answer'),
+            ({'how': 'odd'}, (500, 999), 'stored.*a number that is no status'),
+            ({'how': 'retry'}, (503, 201), 'gave up after 5 attempts'),
+            ({'how': 'conflict'}, (409, 122), None)):
+        t.ok(post(data).error[:2] == error and
+             (why is None or api.server.logged(why)), 'a hook: %s' % data)
     t.equal(post({'how': 'invalid'}).error[:2], (400, 107),
             'a hook that refuses: its error')
     t.equal(post({'veto': 1}).error, (403, 121, 'Vetoed.'),

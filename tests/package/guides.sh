@@ -117,7 +117,18 @@ guide_postgresql() {
 	ok "guide: roles" sudo -u postgres psql -v ON_ERROR_STOP=1 -q \
 	    -d postgres -f "$PWD/roles.sql"
 	sed -i '/^\(storage\|permission\)_/d' $ini
-	block roles-ini >> $ini
+	block roles-ini > roles.ini
+	cp $ini before.ini
+	sed "s,//,//cliquet@127.0.0.1:$CLQ_PG_PORT," roles.ini >> $ini
+	ok "a URL with a user wins over PGUSER" bash -c \
+	    'PGUSER=cliquet_owner cliquet migrate 2>&1 |
+	    grep "permission denied for schema public"'
+	block migrate-elsewhere > elsewhere.sh
+	sed -i -e "s,db.example.org,127.0.0.1:$CLQ_PG_PORT," \
+	    -e 's/verify-full/disable/' elsewhere.sh
+	ok "guide: migrate-elsewhere" bash -e elsewhere.sh
+	cat before.ini > $ini
+	cat roles.ini >> $ini
 	guide migrate
 	ok "PostgreSQL: write" ask PUT "$record" '{"data": {"text": "kept"}}'
 	ok "PostgreSQL: read" has_record
