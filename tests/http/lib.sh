@@ -37,17 +37,32 @@ need() {
 	exit 0
 }
 
-# compile_app NAME: tests/apps/NAME.c to $apps/NAME.so.
+# compile_app NAME [FILE]: tests/apps/NAME.c, or FILE, to $apps/NAME.so.
 compile_app() {
-	local out=$apps/$1.so in=$src/tests/apps/$1.c
+	local out=$apps/$1.so in=${2:-$src/tests/apps/$1.c}
 	[ "$out" -nt "$in" ] && return
 	mkdir -p "$apps"
 	# shellcheck disable=SC2046
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared \
 	    -I"$src/core/include" $(pkg-config --cflags libcjson) \
 	    -o "$out.$$" "$in" && mv "$out.$$" "$out" && return
-	echo "Bail out! tests/apps/$1.c does not compile"
+	echo "Bail out! $in does not compile"
 	exit 99
+}
+
+# compile_doc PAGE NAME: what stands in docs/PAGE below `<!-- file: NAME.c -->`
+# to $apps/NAME.so.
+compile_doc() {
+	local file
+	mkdir -p "$apps"
+	file=$apps/$2.$$.c
+	awk -v mark="<!-- file: $2.c -->" '
+	    $0 == mark { found = 1; next }
+	    found && /^```/ { if (inside) exit; inside = 1; next }
+	    inside { print }' "$src/docs/$1" > "$file"
+	rm -f "$apps/$2.so"
+	compile_app "$2" "$file"
+	rm -f "$file"
 }
 
 python() {

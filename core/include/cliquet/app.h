@@ -381,7 +381,12 @@ struct clq_draft {
 
 /*
  * Called after schema validation and before storing: may change draft->data,
- * or refuse with clq_invalid()/clq_fail().
+ * or refuse with clq_invalid()/clq_fail(). Runs in the writing transaction.
+ *
+ * Whoever looks at other objects with clq_storage() must first lock a name that
+ * stands for the rule, by a clq_lookup() of it: on PostgreSQL requests at the
+ * same time do not see each other's objects. See "A rule over several objects"
+ * in docs/toolkit.md.
  */
 typedef enum clq_status clq_process_f(struct clq_request *req,
     struct clq_draft *draft);
