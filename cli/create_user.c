@@ -204,6 +204,20 @@ usable(const struct cli *cli, struct clq_server *srv)
 	return false;
 }
 
+/* By the rule of the resource; the text is that of accounts. */
+static bool
+name_good(struct clq_server *srv, const char *name)
+{
+	const struct clq_resource *account = clq_find_resource(srv, "account");
+
+	if (account->ids == NULL || account->ids->valid(clq_str_of(name)))
+		return true;
+	clq_log_err("create-user: '%s' is no user name: it consists of "
+	    "unaccented letters, digits and + . @ _ -, and begins with a "
+	    "letter or digit", name);
+	return false;
+}
+
 int
 cli_create_user(const struct cli *cli)
 {
@@ -227,7 +241,7 @@ cli_create_user(const struct cli *cli)
 	else if (!clq_utf8_valid(clq_str_of(name)) ||
 	    !clq_utf8_valid(clq_str_of(word)))
 		clq_log_err("create-user: what was given is not UTF-8");
-	else
+	else if (name_good(srv, name))
 		rc = store(cli, srv, name, word);
 	explicit_bzero(password, sizeof password);
 out:	clq_server_free(&srv);

@@ -64,6 +64,7 @@ choose(const struct cli *cli, struct cli_boards *all)
 {
 	char *ini = realpath(cli->ini, NULL);
 	struct cli_board *chosen = NULL;
+	const char *said;
 	size_t same = 0;
 
 	for (size_t i = 0; i < all->n && ini != NULL; i++) {
@@ -85,6 +86,13 @@ choose(const struct cli *cli, struct cli_boards *all)
 	} else if (all->n > 1) {
 		clq_log_err("several servers are running; name the process id "
 		    "of one:");
+		name_them(all);
+	} else if (cli->noperands == 1 && !all->other_version) {
+		said = all->forbidden ? ", or is another user's" : "";
+		cli_boards_find(all, NULL);
+		clq_log_err("%s is not the process id of a running server's "
+		    "master%s%s", cli->operands[0], said, all->n > 0 ?
+		    "; these are running:" : "");
 		name_them(all);
 	} else if (all->other_version) {
 		clq_log_err("the running server is of another version than "

@@ -229,6 +229,17 @@ add_routes(struct clq_server *srv, struct clq_resource_entry *entry)
 
 /* ---- checks ------------------------------------------------------------ */
 
+/* What a URL's path cannot hold as it is: routes are compared with bytes. */
+static bool
+path_printable(const char *path)
+{
+	for (const char *c = path; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f ||
+		    strchr("\"#<>?\\^`|", *c) != NULL)
+			return false;
+	return true;
+}
+
 /* Segments are not empty; a variable is a whole segment and not "id", which
  * the object endpoint uses. */
 static bool
@@ -271,17 +282,31 @@ path_below(const char *path, const char *parent)
 	return s.len > 1 && s.p[0] == '/' && clq_str_find(s, '/', 1) == s.len;
 }
 
+const char *
+clq_path_fault(const char *path)
+{
+	if (!path_printable(path))
+		return "has a blank or another character that a URL cannot "
+		    "have";
+	return path_valid(path) ? NULL : "is not of the form /segment or "
+	    "/segment/{variable}/segment";
+}
+
 /* Every way in which a declaration can be wrong by itself: a text, or NULL. */
 static const char *
-declaration_fault(const struct clq_resource *decl)
+declaration_fault(const struct clq_server *srv, const struct clq_resource *decl)
 {
+	const char *fault;
+
 	if (decl->size < offsetof(struct clq_resource, description))
 		return "it was built for another version of cliquet";
 	if (decl->name == NULL || decl->name[0] == '\0')
 		return "it has no name";
-	if (decl->plural_path == NULL || !path_valid(decl->plural_path))
-		return "its plural_path is not of the form "
-		    "/segment/{variable}/segment";
+	if (decl->plural_path == NULL)
+		return "it has no plural_path";
+	if ((fault = clq_path_fault(decl->plural_path)) != NULL)
+		return clq_arena_printf(srv->arena, "its plural_path %s",
+		    fault).p;
 	if ((decl->flags & CLQ_RESOURCE_USER) != 0 &&
 	    strchr(decl->plural_path, '{') != NULL)
 		return "a resource isolated by user cannot have variables in "
@@ -362,7 +387,7 @@ check_parent(struct clq_server *srv, struct clq_resource_entry *entry)
 static enum clq_status
 check(struct clq_server *srv, const struct clq_resource *decl)
 {
-	const char *fault = declaration_fault(decl);
+	const char *fault = declaration_fault(srv, decl);
 
 	if (fault == NULL)
 		fault = field_fault(srv, decl);

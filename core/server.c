@@ -33,6 +33,28 @@
 
 /* ---- settings that core itself looks at all the time ------------------- */
 
+/* What clients would get in every URL that the server makes. */
+static enum clq_status
+check_url_parts(struct clq_settings *set)
+{
+	struct clq_str scheme = clq_settings_str(set, "http_scheme");
+	struct clq_str host = clq_settings_str(set, "http_host");
+	enum clq_status rc = CLQ_OK;
+
+	if (scheme.len > 0 && !clq_str_caseis(scheme, "http") &&
+	    !clq_str_caseis(scheme, "https"))
+		rc = clq_settings_error(set, "http_scheme", "\"%.*s\" is "
+		    "neither http nor https", CLQ_FMT(scheme));
+	for (size_t i = 0; i < host.len; i++)
+		if ((unsigned char)host.p[i] <= ' ' || host.p[i] == 0x7f ||
+		    strchr("\"#<>?@\\^`{|}", host.p[i]) != NULL ||
+		    clq_str_starts(clq_str_sub(host, i, host.len), "://"))
+			return clq_settings_error(set, "http_host", "\"%.*s\" "
+			    "is no host; write one as api.example.org or "
+			    "api.example.org:8443", CLQ_FMT(host));
+	return rc;
+}
+
 static enum clq_status
 read_basics(struct clq_server *srv)
 {
@@ -108,11 +130,17 @@ note_first(void *ctx, const char *key, struct clq_str value)
 static enum clq_status
 setup_ini_resources(struct clq_server *srv)
 {
+	const struct clq_plugin *plugin;
 	const char *first = NULL;
+	enum clq_status rc;
 
 	clq_settings_each(srv->settings, "resource.", note_first, &first);
-	return first == NULL ? CLQ_OK : plugin_setup(srv,
-	    CLQ_STR("resources"), first);
+	if (first == NULL)
+		return CLQ_OK;
+	/* It says each fault with the line of the option: nothing to add. */
+	rc = clq_plugin_load(srv->settings, "app", CLQ_STR("resources"), first,
+	    &plugin);
+	return rc == CLQ_OK ? plugin->app->setup(srv) : rc;
 }
 
 /* Parts of the Python original, so that an existing file gets a better answer
@@ -236,7 +264,8 @@ configure(struct clq_server *srv)
 		rc = CLQ_INVALID;
 	if (clq_lifecycle_configure(srv) != CLQ_OK)
 		rc = CLQ_INVALID;
-	if (clq_timing_configure(srv) != CLQ_OK)
+	if (clq_timing_configure(srv) != CLQ_OK ||
+	    check_url_parts(srv->settings) != CLQ_OK)
 		rc = CLQ_INVALID;
 	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;

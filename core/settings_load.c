@@ -120,8 +120,8 @@ read_file(const char *path, struct clq_str *text)
 	/* O_NONBLOCK: a FIFO must not stop the start. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR)) {
-		clq_log_err("%s: no such file; give the path of an ini with "
-		    "--ini, or write one with 'cliquet init --ini %s'", path,
+		clq_log_err("%s: no such file; give the path of an ini that "
+		    "is there, or write one with 'cliquet init --ini %s'", path,
 		    path);
 		return CLQ_NOT_FOUND;
 	}

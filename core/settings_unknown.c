@@ -308,6 +308,75 @@ warn_unknown_variables(const struct clq_settings *s, struct clq_arena *arena)
 	}
 }
 
+/* ---- listeners --------------------------------------------------------- */
+
+/* Of the options of the listener whose keys begin with prefix, the one that
+ * looks like option; NULL: it is one, or none looks like it. A kind may read
+ * options that it has not declared. */
+static const char *
+similar_option(const struct clq_settings *s, const char *prefix,
+    const char *option)
+{
+	const char *const core[] = { "use", "actions", "resources" };
+	size_t i, d, best = strlen(option) / 3, skip = strlen(prefix);
+	const char *found = NULL, *name;
+
+	if (best > 2)
+		best = 2;
+	for (i = 0; i < s->nrows + CLQ_COUNT(core); i++) {
+		if (i < s->nrows &&
+		    strncmp(s->rows[i]->key, prefix, skip) != 0)
+			continue;
+		name = i < s->nrows ? s->rows[i]->key + skip :
+		    core[i - s->nrows];
+		d = distance(option, name);
+		if (d == 0)
+			return NULL;
+		if (d <= best) {
+			best = d;
+			found = name;
+		}
+	}
+	return found;
+}
+
+/* The row of all of these is a family, so that none is unknown as a key. */
+static void
+warn_of_listener(const struct clq_settings *s, struct clq_arena *arena,
+    const struct clq_entry *e)
+{
+	struct clq_strs names = clq_settings_list(s, "event_listeners");
+	size_t d, best = 3, skip = strlen("event_listeners.");
+	const char *key = e->key + skip, *hint = NULL, *name, *said;
+	size_t len = strcspn(key, ".");
+
+	said = clq_arena_printf(arena, "%s %s", e->where, e->key).p;
+	for (size_t i = 0; i < names.n; i++) {
+		name = clq_arena_cstr(arena, names.items[i]);
+		d = strlen(name);
+		if (strncmp(key, name, d) == 0 && key[d] == '.') {
+			hint = similar_option(s, clq_arena_printf(arena,
+			    "event_listeners.%s.", name).p, key + d + 1);
+			if (hint != NULL)
+				clq_log_once(CLQ_LOG_WARNING, said, "%s: '%s' "
+				    "is no option of the listener %s; did you "
+				    "mean '%s'?", e->where, e->key, name,
+				    hint);
+			return;
+		}
+		d = distance(clq_arena_printf(arena, "%.*s", (int)len, key).p,
+		    name);
+		if (d < best && d <= len / 3) {
+			best = d;
+			hint = name;
+		}
+	}
+	clq_log_once(CLQ_LOG_WARNING, said, "%s: '%s' has no effect: "
+	    "event_listeners does not name '%.*s'%s%s%s", e->where, e->key,
+	    (int)len, key, hint != NULL ? "; did you mean '" : "",
+	    hint != NULL ? hint : "", hint != NULL ? "'?" : "");
+}
+
 void
 clq_settings_warn_unknown(const struct clq_settings *s)
 {
@@ -319,8 +388,13 @@ clq_settings_warn_unknown(const struct clq_settings *s)
 
 	for (i = 0; i < s->n; i++) {
 		e = s->entries[i];
-		if (e->row != NULL || e->origin == CLQ_ORIGIN_DEFAULT)
+		if (e->origin == CLQ_ORIGIN_DEFAULT)
 			continue;
+		if (e->row != NULL) {
+			if (strcmp(e->row->key, "event_listeners.*") == 0)
+				warn_of_listener(s, arena, e);
+			continue;
+		}
 		hint = similar(s, e->key);
 		once = clq_arena_printf(arena, "%s %s", e->where, e->key);
 		clq_log_once(CLQ_LOG_WARNING, once.p, "%s: '%s' is not a "

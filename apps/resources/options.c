@@ -284,8 +284,9 @@ stand_for(struct ini *ini, struct ini_resource *r, const char *option,
 	    ini_key(ini, r, option));
 	struct clq_setting *row;
 
-	if (value == NULL)
-		return;
+	if (value == NULL || (type == CLQ_SET_INT && clq_settings_int(
+	    ini->settings, ini_key(ini, r, option), -1) < 0))
+		return;		/* or no number, which is said */
 	row = clq_arena_alloc(ini->arena, sizeof *row);
 	row->key = clq_arena_printf(ini->arena, "%s_%s", r->decl.name,
 	    key_of_core).p;
@@ -329,11 +330,15 @@ static void
 read_names(struct ini *ini, struct ini_resource *r)
 {
 	struct clq_settings *s = ini->settings;
-	const char *key = ini_key(ini, r, "path");
+	const char *key = ini_key(ini, r, "path"), *fault;
 
 	if (clq_settings_has(s, key)) {
 		r->path_key = key;
 		r->decl.plural_path = clq_settings_cstr(s, key);
+		fault = clq_path_fault(r->decl.plural_path);
+		if (fault != NULL)
+			ini_wrong(ini, r, key, "%s %s; write one as /rooms",
+			    r->decl.plural_path, fault);
 	}
 	r->decl.parent = clq_settings_cstr(s, ini_key(ini, r, "parent"));
 	r->decl.description = clq_settings_cstr(s, ini_key(ini, r,

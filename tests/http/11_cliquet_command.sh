@@ -178,6 +178,37 @@ check 1 "there is no attribute 'true'; name one of \`fields\` or of the schema's
 check 0 "twice.ini:$(($(wc -l < twice.ini) - 1)): a second [app:main] is read as a part of the first, at line $(grep -n -m 1 '^.app:main' a.ini | cut -d: -f1)" \
     check-config --ini twice.ini
 
+{
+	cat a.ini
+	echo 'event_listeners = audit disk'
+	echo 'event_listeners.audit.use = log'
+	echo 'event_listeners.audit.formt = json'
+	echo 'event_listeners.audit.acions = create'
+	echo 'event_listeners.audit.format = json'
+	echo 'event_listeners.disk.use = log'
+	echo 'event_listeners.dsk.format = text'
+} > listeners.ini
+last=$(wc -l < listeners.ini)
+check 0 "listeners.ini:$((last - 4)): 'event_listeners.audit.formt' is no option of the listener audit; did you mean 'format'?" \
+    check-config --ini listeners.ini
+check 0 "listeners.ini:$((last - 3)): 'event_listeners.audit.acions' is no option of the listener audit; did you mean 'actions'?" \
+    check-config --ini listeners.ini
+check 0 "listeners.ini:$last: 'event_listeners.dsk.format' has no effect: event_listeners does not name 'dsk'; did you mean 'disk'?" \
+    check-config --ini listeners.ini
+is 'three lines for listeners' test "$("$cliquet" check-config \
+    --ini listeners.ini 2>&1 | grep -c "'event_listeners\.")" -eq 3
+for host in '[::1]:8443' api.example.org example.org:80/kinto; do
+	{ cat a.ini; echo "http_host = $host"; echo 'http_scheme = https'; } > host.ini
+	check 0 'host.ini: good' check-config --ini host.ini
+done
+{ cat a.ini; printf 'http_host = a b\nhttp_scheme = gopher\n'; } > host.ini
+check 1 'http_host: "a b" is no host' check-config --ini host.ini
+check 1 'http_scheme: "gopher" is neither http nor https' \
+    check-config --ini host.ini
+check 1 '999999999 is not the process id of' top --once 999999999
+is 'no option that cliquetd does not have' sh -c "! '$CLIQUETD' none.ini \
+    2>&1 | grep -e '--ini,'"
+
 # A folder that the server could not write to.
 as=
 if [ "$(id -u)" -eq 0 ]; then

@@ -517,8 +517,8 @@ def command(t):
     t.equal((status, b's3same' in out), (0, False),
             'typed twice, and not shown')
     t.equal(api.hello(user='carol:s3same').user, 'account:carol', 'is it')
-    for args, why in ((['-u', '-x', '-p', 'a'], 'Invalid object id'),
-                      (['-u', 'a/b', '-p', 'a'], 'no account a/b'),
+    for args, why in ((['-u', '-x', '-p', 'a'], 'begins with a letter or digit'),
+                      (['-u', 'a/b', '-p', 'a'], "'a/b' is no user name"),
                       (['-u', 'x', '-p', ''], 'Required'),
                       (['-u', 'x', '-p', 'a' * 73], 'maximum'),
                       (['-u', 'x'], 'no password'),

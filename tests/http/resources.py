@@ -342,7 +342,11 @@ def request(t, ini, api):
 WRONG = (
     # sections, what is said
     ('[resource:a]\npath = nowhere\n',
-     r'app.ini:7: resource.a.path: the resource a .* nowhere is refused'),
+     r'app.ini:7: resource.a.path: nowhere is not of the form /segment'),
+    ('[resource:a]\npath = /free/{r}\n',
+     r'app.ini:7: resource.a.path: /free/\{r\} is not of the form'),
+    ('[resource:a]\npath = /n n\n',
+     r'app.ini:7: resource.a.path: /n n has a blank'),
     ('[resource:a]\npath = /x\n[resource:b]\npath = /x\n',
      r'app.ini:9: resource.b.path: b and a \(.*app.ini:7\) have the same'),
     ('[resource:a]\npath = /batch\n', r'"/batch" is taken by batch already'),
@@ -441,6 +445,15 @@ def wrong(t):
                     'refused: ' + why):
             print('#', text[:500])
     several_faults(t)
+    for option in ('path = x', 'path = /free/{r}', 'path = /n n',
+                   'cache_seconds = soon', 'ids = z'):
+        ini = write(t, '[resource:ok]\ndescription = x\n[resource:a]\n%s\n' %
+                    option)
+        status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])
+        t.ok(status == 1 and len(re.findall('app.ini:', text)) == 2 and
+             'app.ini:9: resource.a.' + option.split()[0] in text and
+             'app.ini: the server would not' in text,
+             'one fault is told once, at its line: ' + option)
     ini = write(t, '[resource:a]\naccess = shared\n'
                 'create_principals = Authenticated\n')
     status, text = t.run([CLIQUET, '--ini', ini, 'check-config'])

@@ -194,6 +194,11 @@ def command(t):
         os.environ, CLIQUET_INI='/none'))
     t.ok(code == 1 and 'cliquet top %d' % s.pid in out and
          'cliquet top %d' % other.pid in out, 'several: it asks which one')
+    code, out = top(t, '--once', '999999999')
+    t.ok(code == 1 and '999999999 is not the process id of' in out and
+         'cliquet top %d' % s.pid in out and
+         'cliquet top %d' % other.pid in out,
+         'the id of none: it says so, and which there are')
     other.stop()
     for args, want in (['x'], 2), (['1'], 1), (['--once', '999999999'], 1):
         t.equal(top(t, *args)[0], want, 'top %s: %d' % (' '.join(args), want))
@@ -292,7 +297,7 @@ def disbelief(t):
     for size in 100, os.path.getsize(seed) - 1, 1 << 40:
         with foreign(t, seed, size) as pid:
             code, out = top(t, '--once', str(pid))
-            t.ok(code == 1 and 'no running server' in out,
+            t.ok(code == 1 and 'is not the process id of' in out,
                  'a scoreboard of %d bytes is none' % size)
     if os.geteuid() == 0:
         for uid, owner, want in (2, 0, 0), (2, 2, 0), (2, 3, 1):

@@ -72,6 +72,18 @@ Test(registry, a_resource_gets_two_routes)
 	stop();
 }
 
+Test(registry, paths_that_a_url_cannot_have)
+{
+	static const char *const good[] = { "/a", "/a/{b}/c", "/a-b/c.d" };
+	static const char *const bad[] = { "", "/", "a", "/a/", "/a/{b}",
+	    "/a/{id}/b", "/a b", "/a\tb", "/a?b", "/a#b", "/a//b" };
+
+	for (size_t i = 0; i < CLQ_COUNT(good); i++)
+		cr_expect_null(clq_path_fault(good[i]), "%s", good[i]);
+	for (size_t i = 0; i < CLQ_COUNT(bad); i++)
+		cr_expect_not_null(clq_path_fault(bad[i]), "%s", bad[i]);
+}
+
 Test(registry, verbs_as_declared)
 {
 	struct clq_resource r = resource("thing", "/things");

@@ -28,7 +28,7 @@
  *	1.9	clq_backend_ops: on_behalf
  *	1.10	clq_storage_ops: map, written; clq_resource: table;
  *		clq_settings_declare_below(), clq_hex_base64(); errors.h
- *	1.11	clq_lookup: list, page, listed
+ *	1.11	clq_lookup: list, page, listed; clq_path_fault()
  */
 #ifndef CLQ_ABI_H
 #define CLQ_ABI_H

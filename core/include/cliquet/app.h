@@ -479,6 +479,10 @@ struct clq_resource {
 	const struct clq_table		*table;		/* since 1.10 */
 };
 
+/* What is wrong with a plural_path by itself, as "is not of the form ..."; NULL:
+ * it is good. clq_add_resource() asks, too (since 1.11). */
+CLQ_API const char *clq_path_fault(const char *path);
+
 CLQ_API enum clq_status clq_add_resource(struct clq_server *srv,
     const struct clq_resource *resource) CLQ_MUST_CHECK;
 
