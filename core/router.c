@@ -312,6 +312,10 @@ entry_matches(const struct entry *e, const struct split *path)
 
 	if (e->rest ? path->n < e->n : path->n != e->n)
 		return false;
+	/* a slash at the end leads nowhere (section 01-1.2) */
+	if (e->rest && e->route.alias != NULL && path->n <= MAX_SEGMENTS &&
+	    path->segments[path->n - 1].len == 0)
+		return false;
 	for (size_t i = 0; i < fixed; i++)
 		if (e->segments[i].variable ? path->segments[i].len == 0 :
 		    !clq_str_eq(e->segments[i].text, path->segments[i]))

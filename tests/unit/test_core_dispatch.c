@@ -281,6 +281,37 @@ Test(dispatch, aliases_are_served_as_their_target)
 	cr_expect_eq(req->response.status, 500);
 }
 
+static struct clq_str
+to_real(struct clq_request *req)
+{
+	(void)req;
+	return CLQ_STR("/real/a");
+}
+
+Test(dispatch, aliases_serve_no_slash_at_the_end)
+{
+	static char target[] = "/real/a";
+	static const struct clq_verb verb = { CLQ_METHOD_GET, forwards,
+		CLQ_TX_READ };
+	struct clq_service below = { .size = sizeof below, .name = "below",
+		.path = "/below/{rest*}", .verbs = &verb, .nverbs = 1,
+		.ctx = target, .alias = to_real };
+	struct clq_request *req;
+
+	loopback_view(&lb, CLQ_METHOD_GET, "/real/{id}", where, NULL);
+	cr_assert_eq(clq_add_service(lb.srv, &below), CLQ_OK);
+	req = loopback_send(&lb, "GET", "/v1/below/x", NULL, NULL);
+	cr_expect_eq(req->response.status, 200);
+	req = loopback_send(&lb, "OPTIONS", "/v1/below/x//", NULL, NULL);
+	cr_expect_eq(req->response.status, 307);
+	cr_expect_str_eq(loopback_header(req, "Location"),
+	    "http://localhost/v1/below/x");
+	req = loopback_send(&lb, "GET", "/v1/below/", NULL, NULL);
+	cr_expect_eq(req->response.status, 307);
+	cr_expect_str_eq(loopback_header(req, "Location"),
+	    "http://localhost/v1/below");
+}
+
 Test(dispatch, request_ids_are_taken_if_sane)
 {
 	struct clq_request *req;

@@ -244,7 +244,8 @@ enum {
  * For a service that only forwards (since 1.6): the path to which it will,
  * decoded, below the prefix; absent: it cannot be told. Without any effect: a
  * batch asks it to know what its parts will look up. The caller is known and
- * the variables of the route are set.
+ * the variables of the route are set. "{rest*}" of such a service takes no path
+ * that ends in a slash: that is redirected, as other paths are (01-1.2).
  */
 typedef struct clq_str clq_alias_f(struct clq_request *req);
 
