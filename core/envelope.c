@@ -74,8 +74,8 @@ clq_body_read(struct clq_request *req, struct clq_body *out)
 		out->permissions = clq_json_get(out->tree, "permissions");
 }
 
-static void
-not_mapping(struct clq_request *req, struct clq_str name, const cJSON *value)
+void
+clq_not_mapping(struct clq_request *req, struct clq_str name, const cJSON *value)
 {
 	struct clq_str shown = clq_schema_shown(req->arena, value);
 
@@ -83,13 +83,47 @@ not_mapping(struct clq_request *req, struct clq_str name, const cJSON *value)
 	    "Does not implement dict-like functionality.", CLQ_FMT(shown));
 }
 
-static void
-not_iterable(struct clq_request *req, struct clq_str name, const cJSON *value)
+void
+clq_not_iterable(struct clq_request *req, struct clq_str name, const cJSON *value)
 {
 	struct clq_str shown = clq_schema_shown(req->arena, value);
 
 	(void)clq_invalid(req, "body", name, "\"%.*s\" is not iterable",
 	    CLQ_FMT(shown));
+}
+
+void
+clq_not_string(struct clq_request *req, struct clq_str name, const char *key,
+    const cJSON *value)
+{
+	struct clq_str shown = clq_schema_shown(req->arena, value);
+
+	(void)clq_invalid(req, "body", name, "%.*s is not a string: "
+	    "{'%s': ''}", CLQ_FMT(shown), key);
+}
+
+void
+clq_body_keys(struct clq_request *req, struct clq_str name,
+    const cJSON *object, const char *const *known)
+{
+	cJSON *extra = clq_json_own(req->arena, cJSON_CreateObject());
+	struct clq_str shown;
+	const cJSON *item;
+	size_t i;
+
+	cJSON_ArrayForEach(item, object) {
+		for (i = 0; known[i] != NULL; i++)
+			if (strcmp(item->string, known[i]) == 0)
+				break;
+		if (known[i] == NULL)
+			cJSON_AddItemToObject(extra, item->string,
+			    cJSON_Duplicate(item, true));
+	}
+	if (extra->child == NULL)
+		return;
+	shown = clq_schema_shown(req->arena, extra);
+	(void)clq_invalid(req, "body", name,
+	    "Unrecognized keys in mapping: \"%.*s\"", CLQ_FMT(shown));
 }
 
 /* ---- permissions ------------------------------------------------------- */
@@ -125,14 +159,11 @@ static void
 check_principal(struct clq_request *req, const char *permission, int i,
     const cJSON *item)
 {
-	struct clq_str shown, name = clq_arena_printf(req->arena,
+	struct clq_str name = clq_arena_printf(req->arena,
 	    "permissions.%s.%d", permission, i);
 
 	if (!cJSON_IsString(item)) {
-		shown = clq_schema_shown(req->arena, item);
-		(void)clq_invalid(req, "body", name,
-		    "%.*s is not a string: {'%s': ''}", CLQ_FMT(shown),
-		    permission);
+		clq_not_string(req, name, permission, item);
 	} else if (item->valuestring[0] == '\0') {
 		(void)clq_invalid(req, "body", name, "Required");
 	} else if (strlen(item->valuestring) > CLQ_MAX_PRINCIPAL) {
@@ -156,7 +187,7 @@ check_permissions(struct clq_request *req,
 		if (cJSON_IsNull(item))
 			continue;
 		if (!cJSON_IsArray(item)) {
-			not_iterable(req, clq_arena_printf(req->arena,
+			clq_not_iterable(req, clq_arena_printf(req->arena,
 			    "permissions.%s", item->string), item);
 			continue;
 		}
@@ -195,30 +226,6 @@ clq_acl_check(struct clq_request *req, const struct clq_resource_entry *entry,
 
 /* ---- the envelope ------------------------------------------------------ */
 
-/* The members that do not belong there, as one error. */
-static void
-check_keys(struct clq_request *req, const struct clq_resource_entry *entry,
-    const cJSON *tree)
-{
-	bool user = (entry->decl->flags & CLQ_RESOURCE_USER) != 0;
-	cJSON *extra = clq_json_own(req->arena, cJSON_CreateObject());
-	struct clq_str shown;
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, tree) {
-		if (strcmp(item->string, "data") == 0 ||
-		    (!user && strcmp(item->string, "permissions") == 0))
-			continue;
-		cJSON_AddItemToObject(extra, item->string,
-		    cJSON_Duplicate(item, true));
-	}
-	if (extra->child == NULL)
-		return;
-	shown = clq_schema_shown(req->arena, extra);
-	(void)clq_invalid(req, "body", whole,
-	    "Unrecognized keys in mapping: \"%.*s\"", CLQ_FMT(shown));
-}
-
 /* Not JSON, or no envelope at all; said. */
 static bool
 check_form(struct clq_request *req, enum clq_patch_kind kind,
@@ -232,14 +239,14 @@ check_form(struct clq_request *req, enum clq_patch_kind kind,
 	}
 	if (kind == CLQ_PATCH_JSON) {
 		if (!cJSON_IsArray(body->tree))
-			not_iterable(req, whole, body->tree);
+			clq_not_iterable(req, whole, body->tree);
 		else
 			clq_patch_json_check(req, body->tree);
 		return false;
 	}
 	if (cJSON_IsObject(body->tree))
 		return true;
-	not_mapping(req, whole, body->tree);
+	clq_not_mapping(req, whole, body->tree);
 	return false;
 }
 
@@ -248,19 +255,22 @@ clq_body_check(struct clq_request *req,
     const struct clq_resource_entry *entry, enum clq_patch_kind kind,
     struct clq_body *body)
 {
+	bool user = (entry->decl->flags & CLQ_RESOURCE_USER) != 0;
+	const char *const known[] = { "data", user ? NULL : "permissions",
+		NULL };
 	const cJSON *data, *permissions;
 
 	if (!check_form(req, kind, body))
 		return;
 	data = clq_json_get(body->tree, "data");
 	permissions = clq_json_get(body->tree, "permissions");
-	check_keys(req, entry, body->tree);
+	clq_body_keys(req, whole, body->tree, known);
 	if (data != NULL && !cJSON_IsObject(data))
-		not_mapping(req, CLQ_STR("data"), data);
+		clq_not_mapping(req, CLQ_STR("data"), data);
 	if (body->permissions != NULL)
 		check_permissions(req, entry, body->permissions);
 	else if (permissions != NULL)
-		not_mapping(req, CLQ_STR("permissions"), permissions);
+		clq_not_mapping(req, CLQ_STR("permissions"), permissions);
 }
 
 void

@@ -140,52 +140,71 @@ clq_patch_merge(struct clq_arena *arena, cJSON *data, cJSON *changes)
 
 /* ---- the form of JSON-patch -------------------------------------------- */
 
-static void
-refuse(struct clq_request *req, int i, const char *key, const char *fmt,
-    const cJSON *value)
+/* A member that is a string, and not the empty one; else absent, and said if
+ * it is something else, or needed. */
+static struct clq_str
+text_of(struct clq_request *req, const struct clq_str at, const cJSON *op,
+    const char *key, bool needed)
 {
-	struct clq_str name = clq_arena_printf(req->arena, "%d.%s", i, key);
-	struct clq_str shown = clq_schema_shown(req->arena, value);
+	const cJSON *item = clq_json_get(op, key);
+	struct clq_str text = clq_json_str(item), none = { NULL, 0 };
+	struct clq_str name = clq_arena_printf(req->arena, "%.*s.%s",
+	    CLQ_FMT(at), key);
 
-	(void)clq_invalid(req, "body", name, "\"%.*s\" %s", CLQ_FMT(shown),
-	    fmt);
+	if (text.len > 0)
+		return text;
+	if (item != NULL && text.p == NULL && !cJSON_IsNull(item))
+		clq_not_string(req, name, key, item);
+	else if (needed)
+		(void)clq_invalid(req, "body", name, "Required");
+	return none;
 }
 
-/* The first thing that is wrong with the form of one operation; false: said. */
-static bool
+static void
+check_pointer(struct clq_request *req, struct clq_str at, const cJSON *op,
+    const char *key, bool needed)
+{
+	struct clq_str text = text_of(req, at, op, key, needed);
+
+	if (text.p != NULL && text.p[0] != '/')
+		(void)clq_invalid(req, "body", clq_arena_printf(req->arena,
+		    "%.*s.%s", CLQ_FMT(at), key),
+		    "String does not match expected pattern");
+}
+
+/* What is wrong with the form of one operation. */
+static void
 check_op(struct clq_request *req, int i, const cJSON *op)
 {
-	static const char names[] = " add remove replace move copy test ";
-	static const char keys[] = " op path from value ";
-	const cJSON *item = clq_json_get(op, "op"), *path, *from;
-	struct clq_str name = clq_json_str(item);
-	bool two = clq_str_is(name, "move") || clq_str_is(name, "copy");
+	static const char *const names[] = { "add", "remove", "replace",
+		"move", "copy", "test" };
+	static const char *const keys[] = { "op", "path", "from", "value",
+		NULL };
+	struct clq_str at = clq_arena_printf(req->arena, "%d", i), name;
+	size_t n = 0;
 
-	if (!cJSON_IsObject(op))
-		return refuse(req, i, "", "is not an operation", op), false;
-	if (name.len == 0 || clq_str_find(name, ' ', 0) < name.len ||
-	    strstr(names, clq_arena_printf(req->arena, " %.*s ",
-	    CLQ_FMT(name)).p) == NULL)
-		return refuse(req, i, "op", "is not one of add, remove, "
-		    "replace, move, copy, test", item), false;
-	path = clq_json_get(op, "path");
-	if (!clq_str_starts(clq_json_str(path), "/"))
-		return refuse(req, i, "path", "is not a pointer", path), false;
-	from = clq_json_get(op, "from");
-	if (two && !clq_str_starts(clq_json_str(from), "/"))
-		return refuse(req, i, "from", "is not a pointer", from), false;
-	cJSON_ArrayForEach(item, op)
-		if (strchr(item->string, ' ') != NULL ||
-		    strstr(keys, clq_arena_printf(req->arena, " %s ",
-		    item->string).p) == NULL)
-			return refuse(req, i, "", "has unrecognized keys", op),
-			    false;
-	return true;
+	if (!cJSON_IsObject(op)) {
+		clq_not_mapping(req, at, op);
+		return;
+	}
+	name = text_of(req, at, op, "op", true);
+	while (n < CLQ_COUNT(names) && !clq_str_is(name, names[n]))
+		n++;
+	if (name.p != NULL && n == CLQ_COUNT(names))
+		(void)clq_invalid(req, "body", clq_arena_printf(req->arena,
+		    "%d.op", i), "\"%.*s\" is not one of add, remove, "
+		    "replace, move, copy, test", CLQ_FMT(clq_schema_shown(
+		    req->arena, clq_json_get(op, "op"))));
+	check_pointer(req, at, op, "path", true);
+	check_pointer(req, at, op, "from", clq_str_is(name, "move") ||
+	    clq_str_is(name, "copy"));
+	clq_body_keys(req, at, op, keys);
 }
 
 void
 clq_patch_json_check(struct clq_request *req, const cJSON *ops)
 {
+	size_t before = req->error.ninvalid;
 	const cJSON *op;
 	int i = 0;
 
@@ -195,7 +214,8 @@ clq_patch_json_check(struct clq_request *req, const cJSON *ops)
 			    "There may be at most %d operations", MAX_OPS);
 			return;
 		}
-		if (!check_op(req, i++, op))
-			return;
+		check_op(req, i++, op);
+		if (req->error.ninvalid > before)
+			return;		/* bounds what is said */
 	}
 }

@@ -136,8 +136,8 @@ params_bounded(struct clq_request *req)
 		const struct clq_pair *p = &params->items[i];
 
 		if (has_nul(p->name) || has_nul(p->value)) {
-			(void)clq_invalid(req, "querystring", CLQ_STR(""),
-			    "Invalid character 0x00");
+			(void)clq_invalid(req, "querystring", clq_str_sub(
+			    p->name, 0, 64), "Invalid character 0x00");
 			return false;
 		}
 		if (p->name.len <= MAX_NAME && p->value.len <= CLQ_MAX_VALUE)

@@ -253,6 +253,21 @@ struct clq_body {
 void clq_checks_begin(struct clq_request *req);
 enum clq_status clq_checks_end(struct clq_request *req) CLQ_MUST_CHECK;
 
+/*
+ * What is wrong with a part of a body, as the catalogue has it (02-4.1); name
+ * is the part's dotted path, key the last word of it. clq_body_keys() looks
+ * for members of object that are not known (NULL at the end) and, if there
+ * are, says which.
+ */
+void clq_not_mapping(struct clq_request *req, struct clq_str name,
+    const cJSON *value);
+void clq_not_iterable(struct clq_request *req, struct clq_str name,
+    const cJSON *value);
+void clq_not_string(struct clq_request *req, struct clq_str name,
+    const char *key, const cJSON *value);
+void clq_body_keys(struct clq_request *req, struct clq_str name,
+    const cJSON *object, const char *const *known);
+
 /* Parse, whatever it is: errors are said by clq_body_check() only. */
 void clq_body_read(struct clq_request *req, struct clq_body *out);
 

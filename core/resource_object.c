@@ -332,9 +332,8 @@ apply(struct clq_target *t, struct patch *p, struct clq_edit *edit,
 	if (p->kind == CLQ_PATCH_JSON) {
 		if ((rc = patch_json(t, p, &edit->data, &edit->set)) != CLQ_OK)
 			return rc;
+		/* without an id, it is still that of the URL */
 		clq_data_split(arena, edit->data, id, last_modified);
-		if (*id == NULL)	/* removed: that is a change, too */
-			*id = clq_json_own(arena, cJSON_CreateNull());
 		return CLQ_OK;
 	}
 	clq_data_split(arena, edit->data, &unused, &unused);

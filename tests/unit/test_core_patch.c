@@ -279,7 +279,7 @@ Test(jsonpatch, principals)
 Test(jsonpatch, form)
 {
 	static const char *const bad[] = {
-		"[1]", "[{}]", "[{\"op\":\"add\"}]",
+		"[1]", "[{\"op\":\"add\"}]",
 		"[{\"op\":\"foo\",\"path\":\"/data\"}]",
 		"[{\"op\":\"add move\",\"path\":\"/data\"}]",
 		"[{\"op\":\"add\",\"path\":\"data\",\"value\":1}]",

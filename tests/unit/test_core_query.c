@@ -387,6 +387,7 @@ Test(query, refuses_nul)
 	cr_assert_eq(req->error.ninvalid, 1);
 	cr_expect(clq_str_is(req->error.invalid[0].description,
 	    "Invalid character 0x00"));
+	cr_expect(clq_str_is(req->error.invalid[0].name, "a"));
 }
 
 Test(query, fields_drop_empty_items)
