@@ -44,6 +44,9 @@ is() {
 # ---- the command line
 check 0 'usage: cliquet' --help
 check 1 "there is an application 'kinto' already" new kinto
+check 0 'scores: made' new scores
+is 'an application of one'\''s own links to no other' \
+    grep -qx 'error_info_link =' scores/scores.ini
 check 2 'usage: cliquet'
 check 2 "there is no command 'frobnicate'" frobnicate
 check 2 'an option that version does not take' version --backend sqlite

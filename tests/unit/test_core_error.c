@@ -116,6 +116,19 @@ Test(error, registry_gives_status_title_and_message)
 	loopback_free(&lb);
 }
 
+Test(error, an_empty_link_is_omitted)
+{
+	struct loopback lb = loopback_new("project_version = 1.0\n"
+	    "error_info_link =\n");
+	int e = 999;
+
+	add(&lb, "/e", fails_with, &e);
+	expect_body(&lb, "/v1/e", 500, "{\"code\":500,\"errno\":999,"
+	    "\"error\":\"Internal Server Error\",\"message\":\"A "
+	    "programmatic error occurred, developers have been informed.\"}");
+	loopback_free(&lb);
+}
+
 static enum clq_status
 fails_twice(struct clq_request *req, void *ctx)
 {
