@@ -3,8 +3,8 @@
 #
 # Chromium against scripts/serve: a session with Kinto's admin console, and the
 # offline-first client on a page of another origin; once on SQLite and once on
-# PostgreSQL with memcached, at the same time. TAP. CLQ_SCREENSHOTS=FOLDER keeps
-# a picture of every step.
+# PostgreSQL with memcached, at the same time; and the page of docs/clients.md.
+# TAP. CLQ_SCREENSHOTS=FOLDER keeps a picture of every step.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -81,6 +81,20 @@ $(printf '%s\n' "${@:3}")
 INI
 }
 
+# guide_ini NAME LINE...: the configuration of docs/clients.md.
+guide_ini() {
+	{
+		printf '%s\n' "[app:main]" "use = kinto" \
+		    "userid_hmac_secret = some-secret-string" \
+		    "bucket_create_principals = system.Authenticated" \
+		    "storage_backend = sqlite" "storage_url = $tmp/$1.db" \
+		    "cache_backend = memory" "${@:2}"
+		awk '$0 == "<!-- file: cliquet.ini -->" { found = 1; next }
+		    found && /^```/ { if (inside) exit; inside = 1; next }
+		    inside { print }' "$top/docs/clients.md"
+	} > "$tmp/$1.ini"
+}
+
 # start NAME: its server, with an account.
 start() {
 	serve "$1" --port "$(free_port)" --data "$tmp/$1" "$tmp/$1.ini" &&
@@ -104,14 +118,20 @@ ini postgresql "$CLQ_PG_URL" "cache_backend = memcached" \
 start sqlite
 "$top/build/serve/cliquet" migrate --ini "$tmp/postgresql.ini" >&2
 start postgresql
+guide_ini guide
+guide_ini busy "backoff = 60"
+start guide
+start busy
 session sqlite &
 sqlite=$!
 session postgresql
 status=$?
 wait "$sqlite" || status=1
-cat "$tmp/sqlite.tap" "$tmp/postgresql.tap"
+CLQ_GUIDE=$top/docs/clients.md CLQ_BUSY_URL=$(url_of busy) session guide ||
+    status=1
+cat "$tmp/sqlite.tap" "$tmp/postgresql.tap" "$tmp/guide.tap"
 if [ "$status" -ne 0 ]; then
-	for name in sqlite postgresql; do
+	for name in sqlite postgresql guide; do
 		tail -n 30 "$tmp/$name.err" | sed "s/^/# $name: /"
 	done
 fi
