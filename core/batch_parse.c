@@ -14,13 +14,7 @@
 #include "resource_impl.h"
 #include "server.h"
 
-enum {
-	MAX_HEADERS = 100,	/* named by one request */
-	SHOWN_MAX = 200		/* bytes of a wrong value in a message */
-};
-
-static const char not_mapping[] = "\"%.*s\" is not a mapping type: Does not "
-    "implement dict-like functionality.";
+enum { MAX_HEADERS = 100 };	/* named by one request */
 
 /* An object of the body and its dotted name in errors. */
 struct node {
@@ -30,15 +24,6 @@ struct node {
 };
 
 /* ---- messages ---------------------------------------------------------- */
-
-static struct clq_str
-shown(struct clq_request *req, const cJSON *value)
-{
-	struct clq_str text = cJSON_IsString(value) ? clq_json_str(value) :
-	    clq_json_text(req->arena, value);
-
-	return clq_str_sub(text, 0, SHOWN_MAX);
-}
 
 static struct clq_str
 name_of(const struct node *n, const char *key)
@@ -55,48 +40,13 @@ bad(const struct node *n, const char *key, const char *description)
 	(void)clq_invalid(n->req, "body", name_of(n, key), "%s", description);
 }
 
-static void
-bad_value(const struct node *n, const char *key, const cJSON *value,
-    const char *after)
-{
-	(void)clq_invalid(n->req, "body", name_of(n, key), "\"%.*s\" %s",
-	    CLQ_FMT(shown(n->req, value)), after);
-}
-
 static bool
 is_mapping(const struct node *n)
 {
 	if (cJSON_IsObject(n->json))
 		return true;
-	(void)clq_invalid(n->req, "body", n->name, not_mapping,
-	    CLQ_FMT(shown(n->req, n->json)));
+	clq_not_mapping(n->req, n->name, n->json);
 	return false;
-}
-
-/* Complain about members that are not among the known ones. */
-static void
-check_keys(const struct node *n, const char *const *known)
-{
-	const cJSON *member;
-	struct clq_buf b;
-	size_t i;
-
-	clq_buf_init(&b, n->req->arena, 0);
-	cJSON_ArrayForEach(member, n->json) {
-		for (i = 0; known[i] != NULL; i++)
-			if (strcmp(member->string, known[i]) == 0)
-				break;
-		if (known[i] != NULL || b.len > SHOWN_MAX)
-			continue;
-		clq_buf_adds(&b, b.len > 0 ? ", '" : "'");
-		clq_buf_add(&b, clq_str_sub(clq_str_of(member->string), 0,
-		    SHOWN_MAX));
-		clq_buf_adds(&b, "': ");
-		clq_buf_add(&b, shown(n->req, member));
-	}
-	if (b.len > 0)
-		(void)clq_invalid(n->req, "body", n->name, "Unrecognized "
-		    "keys in mapping: \"{%.*s}\"", CLQ_FMT(clq_buf_str(&b)));
 }
 
 /* ---- one request, or the defaults -------------------------------------- */
@@ -107,18 +57,25 @@ check_method(const struct node *n, const cJSON *method)
 	static const char *const methods[] = { "GET", "HEAD", "DELETE",
 		"TRACE", "POST", "PUT", "PATCH" };
 
+	if (!cJSON_IsString(method)) {
+		clq_not_string(n->req, name_of(n, "method"), "method", method);
+		return;
+	}
 	for (size_t i = 0; i < CLQ_COUNT(methods); i++)
 		if (clq_str_is(clq_json_str(method), methods[i]))
 			return;
-	bad_value(n, "method", method, "is not one of GET, HEAD, DELETE, "
-	    "TRACE, POST, PUT, PATCH");
+	(void)clq_invalid(n->req, "body", name_of(n, "method"), "\"%.*s\" is "
+	    "not one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH",
+	    CLQ_FMT(clq_schema_shown(n->req->arena, method)));
 }
 
 static void
 check_path(const struct node *n, const cJSON *path)
 {
-	if (!cJSON_IsString(path))
-		bad_value(n, "path", path, "is not a string");
+	if (!cJSON_IsString(path) && !cJSON_IsNull(path))
+		clq_not_string(n->req, name_of(n, "path"), "path", path);
+	else if (clq_json_str(path).len == 0)
+		bad(n, "path", "Required");
 	else if (!clq_str_starts(clq_json_str(path), "/"))
 		bad(n, "path", "String does not match expected pattern");
 }
@@ -138,8 +95,8 @@ check_headers(const struct node *n, const cJSON *headers)
 			return;
 		}
 		if (!cJSON_IsString(value))
-			bad_value(&h, value->string, value,
-			    "is not a string");
+			clq_not_string(h.req, name_of(&h, value->string),
+			    value->string, value);
 	}
 }
 
@@ -159,8 +116,9 @@ check_members(const struct node *n)
 		"body", NULL };
 	const cJSON *v;
 
-	check_keys(n, known);
-	if ((v = clq_json_get(n->json, "method")) != NULL)
+	clq_body_keys(n->req, n->name, n->json, known);
+	v = clq_json_get(n->json, "method");
+	if (v != NULL && !cJSON_IsNull(v))	/* null: GET, as with Kinto */
 		check_method(n, v);
 	if ((v = clq_json_get(n->json, "path")) != NULL)
 		check_path(n, v);
@@ -292,7 +250,7 @@ clq_batch_parse(struct clq_request *req, struct clq_batch *out)
 	top.json = tree;
 	if (!is_mapping(&top))
 		return CLQ_INVALID;
-	check_keys(&top, known);
+	clq_body_keys(req, top.name, tree, known);
 	defaults = clq_json_get(tree, "defaults");
 	if (defaults != NULL) {
 		d = (struct node){ req, defaults, CLQ_STR("defaults") };
@@ -303,7 +261,7 @@ clq_batch_parse(struct clq_request *req, struct clq_batch *out)
 	if (requests == NULL)
 		bad(&top, "requests", "Required");
 	else if (!cJSON_IsArray(requests))
-		bad_value(&top, "requests", requests, "is not iterable");
+		clq_not_iterable(req, CLQ_STR("requests"), requests);
 	else if (!too_many(req, requests))
 		parse_requests(req, requests, defaults, out);
 	return req->error.errno_ != 0 ? CLQ_INVALID : CLQ_OK;

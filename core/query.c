@@ -28,7 +28,8 @@ integer_param(struct clq_request *req, struct clq_str name,
     struct clq_str value, int64_t *out)
 {
 	cJSON *v = clq_param_typed(req->arena, value);
-	struct clq_str shown = clq_schema_shown(req->arena, v);
+	struct clq_str shown = cJSON_IsBool(v) || cJSON_IsNull(v) ? value :
+	    clq_schema_shown(req->arena, v);
 	int64_t n;
 
 	if (clq_param_integer(v, true, &n)) {

@@ -162,18 +162,22 @@ Test(batch, is_checked)
 	expect_invalid("[]", "", "\"[]\" is not a mapping type: Does not "
 	    "implement dict-like functionality.");
 	expect_invalid("{\"requests\":{\"a\":1}}", "requests",
-	    "\"{\"a\":1}\" is not iterable");
+	    "\"{'a': 1}\" is not iterable");
 	expect_invalid("{\"requests\":[],\"x\":\"y\"}", "",
-	    "Unrecognized keys in mapping: \"{'x': y}\"");
+	    "Unrecognized keys in mapping: \"{'x': 'y'}\"");
 	expect_invalid("{\"requests\":[1]}", "requests.0", "\"1\" is not a "
 	    "mapping type: Does not implement dict-like functionality.");
 	expect_invalid("{\"requests\":[{}]}", "requests.0.path", "Required");
 	expect_invalid("{\"requests\":[{\"path\":\"x\"}]}",
 	    "requests.0.path", "String does not match expected pattern");
 	expect_invalid("{\"requests\":[{\"path\":\"\"}]}",
-	    "requests.0.path", "String does not match expected pattern");
+	    "requests.0.path", "Required");
+	expect_invalid("{\"requests\":[{\"path\":null}]}",
+	    "requests.0.path", "Required");
 	expect_invalid("{\"requests\":[{\"path\":7}]}", "requests.0.path",
-	    "\"7\" is not a string");
+	    "7 is not a string: {'path': ''}");
+	expect_invalid("{\"requests\":[{\"path\":\"/\",\"method\":7}]}",
+	    "requests.0.method", "7 is not a string: {'method': ''}");
 	expect_invalid("{\"requests\":[{\"path\":\"/\"},{\"path\":\"/\","
 	    "\"method\":\"get\"}]}", "requests.1.method", "\"get\" is not "
 	    "one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH");
@@ -184,12 +188,13 @@ Test(batch, is_checked)
 	    "requests.0.headers", "\"[]\" is not a mapping type: Does not "
 	    "implement dict-like functionality.");
 	expect_invalid("{\"requests\":[{\"path\":\"/\",\"headers\":"
-	    "{\"A\":1}}]}", "requests.0.headers.A", "\"1\" is not a string");
+	    "{\"A\":1}}]}", "requests.0.headers.A", "1 is not a string: "
+	    "{'A': ''}");
 	expect_invalid("{\"requests\":[{\"path\":\"/\",\"body\":\"x\"}]}",
 	    "requests.0.body", "\"x\" is not a mapping type: Does not "
 	    "implement dict-like functionality.");
 	expect_invalid("{\"requests\":[{\"path\":\"/\",\"body\":null}]}",
-	    "requests.0.body", "\"null\" is not a mapping type: Does not "
+	    "requests.0.body", "\"None\" is not a mapping type: Does not "
 	    "implement dict-like functionality.");
 	expect_invalid("{\"requests\":[],\"defaults\":{\"path\":\"x\"}}",
 	    "defaults.path", "String does not match expected pattern");

@@ -244,7 +244,9 @@ Test(query, timestamps_are_integers_in_range)
 	expect_error(&loose, "_since=-1", "_since",
 	    "-1 is less than minimum value 0");
 	expect_error(&loose, "_since=null", "_since",
-	    "\"None\" is not a number");
+	    "\"null\" is not a number");
+	expect_error(&loose, "_since=true", "_since",
+	    "\"true\" is not a number");
 	expect_error(&loose, "_since=1&_since=2", "_since",
 	    "The parameter is given more than once");
 	expect_error(&loose, "last_modified=x", "last_modified",
