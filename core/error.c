@@ -372,7 +372,7 @@ clq_error_render(struct clq_request *req)
 {
 	int status = clq_error_status(req);
 
-	if (status == 500)
+	if (status == 500 && !req->error.told)
 		log_internal(req);
 
 	keep_error_headers(req);

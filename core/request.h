@@ -55,6 +55,8 @@ struct clq_error {
 	size_t			 ninvalid;
 	void			**frames;	/* of an internal error */
 	int			 nframes;
+	bool			 told;		/* the log says why, in words of
+						   its own: nobody's bug */
 };
 
 struct clq_identity {

@@ -124,14 +124,21 @@ version_read(struct clq_request *req)
 {
 	enum { VERSION_MAX = 64 << 10 };
 	struct clq_server *srv = req->server;
-	const char *path = clq_settings_cstr(srv->settings,
-	    "version_json_path");
-	FILE *f = fopen(path != NULL ? path : "version.json", "re");
+	const char *set = clq_settings_cstr(srv->settings,
+	    "version_json_path"), *path = set != NULL ? set : "version.json";
+	FILE *f = fopen(path, "re");
 	struct clq_str why;
 	char *text;
 	size_t n;
 	cJSON *tree;
 
+	if (f == NULL && errno == ENOENT) {
+		clq_log_warn("version_json_path: %s: no such file, so "
+		    "/__version__ has nothing to show; write it, a JSON "
+		    "object with name, version, source and commit, or name "
+		    "another one", path);
+		return CLQ_NOT_FOUND;
+	}
 	if (f == NULL) {
 		clq_log_err("version_json_path: %s: %s", path,
 		    strerror(errno));
@@ -154,11 +161,14 @@ static enum clq_status
 version(struct clq_request *req, void *ctx)
 {
 	struct clq_hello *hello = req->server->hello;
+	enum clq_status rc = hello->version.p != NULL ? CLQ_OK :
+	    version_read(req);
 
 	(void)ctx;
-	if (hello->version.p == NULL && version_read(req) != CLQ_OK)
-		return clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
-	return clq_reply(req, 200, hello->version);
+	if (rc == CLQ_OK)
+		return clq_reply(req, 200, hello->version);
+	req->error.told = rc == CLQ_NOT_FOUND;
+	return clq_fail(req, CLQ_ERRNO_UNDEFINED, NULL);
 }
 
 static enum clq_status

@@ -79,9 +79,20 @@ def helper(s):
     return [p for p in children(s.pid) if name(p) == 'cliquetd-sentry']
 
 
+def no_version(t):
+    """A missing file is the operator's affair: told, but nobody's bug."""
+    s = t.start(version_json_path='/nonexistent')
+    for _ in range(2):
+        t.equal(fail(s).status, 500, 'nothing to show as version')
+    t.ok(s.logged(r'(?s)(WARN\w* version_json_path: /nonexistent: no such '
+                  r'file.*){2}'), 'is told with the name of the file')
+    t.ok('internal error' not in s.text(), 'and not as an internal error')
+    s.stop()
+
+
 def logs(t):
     """Without Sentry, too."""
-    s = t.start(version_json_path='/nonexistent')
+    s = t.start(version_json_path='/dev/null')
     t.equal(fail(s).status, 500, 'an internal error')
     t.ok(s.logged(r'ERROR internal error in GET /v1/__version__ '
                   r'\(rid rid-7\): .*backtrace: .*\w+\.so.*\(.*\+0x'),
@@ -99,7 +110,7 @@ def logs(t):
 
 
 def arrives(t, sentry):
-    s = t.start(version_json_path='/nonexistent', sentry_dsn=sentry.dsn(),
+    s = t.start(version_json_path='/dev/null', sentry_dsn=sentry.dsn(),
                 sentry_env='tests', project_name='x')
     t.equal(fail(s).status, 500, 'Sentry: an internal error')
     t.ok(wait_for(lambda: any('internal error' in e['logentry']['formatted']
@@ -149,7 +160,7 @@ def arrives(t, sentry):
 
     # There are three seconds for it, which a busy machine may miss.
     def last():
-        s = t.start(version_json_path='/nonexistent', sentry_dsn=sentry.dsn())
+        s = t.start(version_json_path='/dev/null', sentry_dsn=sentry.dsn())
         wait_for(lambda: helper(s))
         n = len(sentry.got)
         fail(s)
@@ -181,7 +192,7 @@ def passwords(t, sentry):
 
 def levels(t, sentry):
     s = t.start(sentry_dsn=sentry.dsn(), sentry_events_min_level=40,
-                version_json_path='/nonexistent', nonsense_key='1')
+                version_json_path='/dev/null', nonsense_key='1')
     fail(s)
     t.ok(wait_for(lambda: sentry.got), 'sentry_events_min_level = 40')
     t.equal({e['level'] for e in sentry.events()}, {'error'},
@@ -202,7 +213,7 @@ def troubles(t, sentry):
             code, took = timed(s.stop)
             return took, code == 0
         sentry.tries = 0
-        s = t.start(version_json_path='/nonexistent',
+        s = t.start(version_json_path='/dev/null',
                     sentry_dsn=sentry.dsn())
         begun = time.monotonic()
         t.within(2, ask, '%s: no request waits' % mode)
@@ -224,13 +235,13 @@ def troubles(t, sentry):
             nonlocal s
             took, right = end()
             if took >= 4.5:
-                s = t.start(version_json_path='/nonexistent',
+                s = t.start(version_json_path='/dev/null',
                             sentry_dsn=sentry.dsn())
                 fail(s)
             return took, right
         t.within(4.5, again, 'the end, in time')
         s.stop()
-    s = t.start(version_json_path='/nonexistent',
+    s = t.start(version_json_path='/dev/null',
                 sentry_dsn='http://k@127.0.0.1:%d/1' % free_port())
     t.equal(fail(s).status, 500, 'nobody listens: the answer comes')
     t.ok(s.logged('thrown away for'), 'and the log tells')
@@ -243,7 +254,7 @@ def without_master(t, sentry):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(8)
-        s = t.spawn([CLIQUETD, t.ini(version_json_path='/nonexistent',
+        s = t.spawn([CLIQUETD, t.ini(version_json_path='/dev/null',
                                      sentry_dsn=sentry.dsn())], path,
                     stdin=listener)
     s.ready()
@@ -266,8 +277,8 @@ def wrong(t):
 
 
 def reload(t, sentry):
-    s = t.start(version_json_path='/nonexistent')
-    t.ini(s.ini, socket=s.address, version_json_path='/nonexistent',
+    s = t.start(version_json_path='/dev/null')
+    t.ini(s.ini, socket=s.address, version_json_path='/dev/null',
           sentry_dsn=sentry.dsn())
     s.signal(signal.SIGHUP)
     t.ok(wait_for(lambda: helper(s)), 'reload: a DSN')
@@ -279,6 +290,7 @@ def reload(t, sentry):
 
 
 with Test() as t:
+    no_version(t)
     logs(t)
     # Each has one of its own, which knows nothing of earlier events.
     for part in arrives, passwords, levels, troubles, without_master, reload:
