@@ -75,7 +75,8 @@ clq_body_read(struct clq_request *req, struct clq_body *out)
 }
 
 void
-clq_not_mapping(struct clq_request *req, struct clq_str name, const cJSON *value)
+clq_not_mapping(struct clq_request *req, struct clq_str name,
+    const cJSON *value)
 {
 	struct clq_str shown = clq_schema_shown(req->arena, value);
 
@@ -84,7 +85,8 @@ clq_not_mapping(struct clq_request *req, struct clq_str name, const cJSON *value
 }
 
 void
-clq_not_iterable(struct clq_request *req, struct clq_str name, const cJSON *value)
+clq_not_iterable(struct clq_request *req, struct clq_str name,
+    const cJSON *value)
 {
 	struct clq_str shown = clq_schema_shown(req->arena, value);
 
