@@ -51,7 +51,7 @@ compile_app() {
 }
 
 # compile_doc PAGE NAME: what stands in docs/PAGE below `<!-- file: NAME.c -->`
-# to $apps/NAME.so.
+# to $apps/NAME.so. It is replaced, never missing: other tests may use it.
 compile_doc() {
 	local file
 	mkdir -p "$apps"
@@ -60,7 +60,6 @@ compile_doc() {
 	    $0 == mark { found = 1; next }
 	    found && /^```/ { if (inside) exit; inside = 1; next }
 	    inside { print }' "$src/docs/$1" > "$file"
-	rm -f "$apps/$2.so"
 	compile_app "$2" "$file"
 	rm -f "$file"
 }
