@@ -264,8 +264,9 @@ configure(struct clq_server *srv)
 		rc = CLQ_INVALID;
 	if (clq_lifecycle_configure(srv) != CLQ_OK)
 		rc = CLQ_INVALID;
-	if (clq_timing_configure(srv) != CLQ_OK ||
-	    check_url_parts(srv->settings) != CLQ_OK)
+	if (clq_timing_configure(srv) != CLQ_OK)
+		rc = CLQ_INVALID;
+	if (check_url_parts(srv->settings) != CLQ_OK)
 		rc = CLQ_INVALID;
 	if (clq_listeners_configure(srv, plugin_setup) != CLQ_OK)
 		rc = CLQ_INVALID;

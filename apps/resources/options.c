@@ -144,6 +144,7 @@ read_flag(struct ini *ini, struct ini_resource *r, const char *option,
 			ini_wrong(ini, r, key, "there is no attribute '%.*s'; "
 			    "name one of `fields` or of the schema's "
 			    "properties%s", CLQ_FMT(names.items[i]),
+			    flag == CLQ_FIELD_READONLY &&
 			    clq_str_is(names.items[i], "true") ? " (for a "
 			    "service that is read-only the line belongs below "
 			    "[app:main])" : "");
